@@ -1,0 +1,53 @@
+"""Outline spheroids and organoids in microscope images.
+
+>>> import napari_spheroseg as ss
+>>> result = ss.segment(image, model="unet", threshold=0.5, pixel_size=0.65)  # doctest: +SKIP
+>>> result.table.to_csv("measurements.csv")  # doctest: +SKIP
+
+Everything is imported on first use: importing the package and listing its models does not
+import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import models, networks, synthetic
+    from .errors import SpherosegError
+    from .segmentation.measure import measure
+    from .segmentation.result import Segmentation
+    from .segmentation.run import segment
+
+__version__ = "0.1.0"
+__all__ = [
+    "Segmentation",
+    "SpherosegError",
+    "__version__",
+    "measure",
+    "models",
+    "networks",
+    "segment",
+    "synthetic",
+]
+
+_HOMES = {
+    "Segmentation": "segmentation.result",
+    "SpherosegError": "errors",
+    "measure": "segmentation.measure",
+    "segment": "segmentation.run",
+}
+_MODULES = ("models", "networks", "synthetic")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,74 @@
+"""One hierarchy of errors; each says what happened, and its hint says what to do next."""
+
+from __future__ import annotations
+
+
+class SpherosegError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What happened, as one sentence.
+    hint : str, optional
+        What the user can do about it, as one sentence.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        if not self.hint:
+            return self.message
+        return f"{self.message.rstrip('.')}. {self.hint}"
+
+
+class UnknownName(SpherosegError, KeyError):
+    """A name that no registry or library holds."""
+
+    __str__ = SpherosegError.__str__
+
+
+class BadSetting(SpherosegError, ValueError):
+    """A setting that does not exist, or a value outside its bounds."""
+
+
+class BadImage(SpherosegError, ValueError):
+    """An image that cannot be segmented: empty, complex, all NaN, of unclear axes."""
+
+
+class UnreadableFile(SpherosegError, OSError):
+    """A file that is missing, damaged, or of a format that we do not read."""
+
+
+class WrongWeights(SpherosegError, ValueError):
+    """Weights that do not fit the network, are damaged, or fail their checksum."""
+
+
+class NoWeights(SpherosegError, LookupError):
+    """A model that is known by name but has no weights installed yet."""
+
+
+class UnsafeFile(SpherosegError, ValueError):
+    """A file that would run code when opened."""
+
+
+class NoDevice(SpherosegError, RuntimeError):
+    """A device or backend that was asked for by name and is not there."""
+
+
+class MissingExtra(SpherosegError, ImportError):
+    """A package of an optional extra that is not installed."""
+
+
+class Cancelled(SpherosegError):
+    """The caller asked to stop."""
+
+    def __init__(self, message: str = "Cancelled", *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+
+
+class OutOfMemory(SpherosegError, MemoryError):
+    """A device has too little memory for what was asked of it."""

@@ -1,0 +1,1 @@
+"""Array in, array out: preparation, tiles, devices, one adapter a backend."""

@@ -1,0 +1,51 @@
+"""Where networks run: the device that was asked for, or the best that is there."""
+
+from __future__ import annotations
+
+from ..errors import NoDevice
+
+NAMES = ("auto", "cuda", "mps", "cpu")
+
+
+def choose(device: str = "auto") -> str:
+    """Name of the device to use.
+
+    Parameters
+    ----------
+    device : str
+        "auto" (CUDA, else MPS, else CPU), "cuda", "cuda:1", "mps" or "cpu".
+
+    Returns
+    -------
+    str
+        As torch names it.
+
+    Raises
+    ------
+    NoDevice
+        One was asked for by name and is not there: never silently the CPU.
+    """
+    import torch
+
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    kind, _, number = device.partition(":")
+    others = ", ".join(name for name, is_there in there.items() if is_there)
+    if not there.get(kind, False):
+        raise NoDevice(f"This machine has no device '{device}'", hint=f"It has: {others}, or auto.")
+    if number and (kind != "cuda" or not number.isdigit() or int(number) >= _gpus()):
+        raise NoDevice(
+            f"This machine has no device '{device}'", hint=f"It has {_gpus()} CUDA devices."
+        )
+    return device
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()

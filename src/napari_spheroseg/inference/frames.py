@@ -1,0 +1,165 @@
+"""An image of any axes, seen as frames: planes that a network can take one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadImage, BadSetting
+
+Index = tuple[int, ...]
+LEAST_SIDE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Planes of an image, read one at a time.
+
+    Attributes
+    ----------
+    data : array
+        numpy, dask, zarr, or anything with ``shape``, ``dtype`` and slicing.
+    axes : str
+        One letter an axis: Y and X; S for the samples of RGB or RGBA, last; C for channels;
+        any other letter leads from frame to frame (T, Z, P, ...).
+    channel : int or None
+        The channel, or RGB sample, that frames show; None shows all samples.
+    """
+
+    data: Any
+    axes: str
+    channel: int | None = None
+
+    @classmethod
+    def of(cls, image: Any, axes: str | None = None, channel: int | None = None) -> Self:
+        """Check an image and name its axes.
+
+        Parameters
+        ----------
+        image : array
+            At least 2-D, real, not empty, at least 8 x 8 pixels.
+        axes : str, optional
+            As in the attribute. By default (Y, X); a last axis of 3 or 4 is RGB or RGBA;
+            a given `channel` makes the axis before Y, X that of channels; others lead.
+        channel : int, optional
+            Channel to take.
+
+        Raises
+        ------
+        BadImage
+            It cannot be segmented: empty, complex, too small, no plane.
+        BadSetting
+            Axes that do not fit, or a channel that is not there or must be chosen.
+        """
+        if not (hasattr(image, "shape") and hasattr(image, "dtype")):
+            image = np.asarray(image)
+        shape = tuple(int(n) for n in image.shape)
+        if len(shape) < 2:
+            raise BadImage(
+                f"An image of shape {shape} has no plane", hint="Give an array of 2 axes or more."
+            )
+        if 0 in shape:
+            raise BadImage(f"The image is empty: its shape is {shape}")
+        kind = np.dtype(image.dtype).kind
+        if kind == "c":
+            raise BadImage(
+                "The image is complex", hint="Take its magnitude first, for instance numpy.abs."
+            )
+        if kind not in "buif":
+            raise BadImage(f"Values of type {image.dtype} are no grey values")
+        axes = _guess_axes(shape, channel) if axes is None else axes.upper()
+        if len(axes) != len(shape) or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes):
+            raise BadSetting(
+                f"Axes '{axes}' do not fit an image of shape {shape}",
+                hint="Name each axis by one letter, Y and X among them, like TYX or CYX.",
+            )
+        if "".join(a for a in axes if a in "YXS") not in ("YX", "YXS") or axes[-1] not in "XS":
+            raise BadSetting(
+                f"Axes '{axes}' do not end in YX or YXS", hint="Transpose the image first."
+            )
+        frames = cls(image, axes, channel)
+        if min(frames.plane_shape) < LEAST_SIDE:
+            raise BadImage(
+                f"A plane of {frames.plane_shape[0]} x {frames.plane_shape[1]} pixels is too small",
+                hint=f"The smallest side is {LEAST_SIDE} pixels.",
+            )
+        return frames._with_channel()
+
+    def _with_channel(self) -> Self:
+        letter = "C" if "C" in self.axes else "S"
+        if letter not in self.axes:
+            if self.channel:
+                raise BadSetting(f"There is no channel {self.channel}: the image has only one")
+            return type(self)(self.data, self.axes, None)
+        count = self.data.shape[self.axes.index(letter)]
+        if self.channel is None and letter == "C":
+            if count > 1:
+                raise BadSetting(
+                    f"The image has {count} channels",
+                    hint=f"Choose one, from 0 to {count - 1}, as channel.",
+                )
+            return type(self)(self.data, self.axes, 0)
+        if self.channel is not None and not 0 <= self.channel < count:
+            raise BadSetting(
+                f"There is no channel {self.channel}", hint=f"There are 0 to {count - 1}."
+            )
+        return self
+
+    @property
+    def leading_axes(self) -> str:
+        """Letters of the axes that lead from frame to frame."""
+        return "".join(a for a in self.axes if a not in "YXSC")
+
+    @property
+    def leading_shape(self) -> Index:
+        """Lengths of the leading axes; () for a single plane."""
+        return tuple(int(self.data.shape[self.axes.index(a)]) for a in self.leading_axes)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        y, x = (int(self.data.shape[self.axes.index(a)]) for a in "YX")
+        return y, x
+
+    @property
+    def shape(self) -> Index:
+        """Leading lengths, height and width: the shape of a result."""
+        return self.leading_shape + self.plane_shape
+
+    def indices(self) -> Iterator[Index]:
+        """All frames, last leading axis fastest."""
+        return product(*(range(n) for n in self.leading_shape))
+
+    def __getitem__(self, index: Index) -> NDArray[Any]:
+        """One frame: (Y, X), or (Y, X, 3) where all samples of an RGB image are shown."""
+        steps = iter(index)
+        key: list[Any] = []
+        for axis in self.axes:
+            if axis == "C" or (axis == "S" and self.channel is not None and "C" not in self.axes):
+                key.append(self.channel)
+            elif axis == "S":
+                key.append(slice(0, 3))
+            else:
+                key.append(slice(None) if axis in "YX" else next(steps))
+        return np.asarray(self.data[tuple(key)])
+
+    def grey(self, index: Index) -> NDArray[Any]:
+        """One frame as (Y, X): the mean of its samples where it is RGB."""
+        plane = self[index]
+        return plane if plane.ndim == 2 else plane.mean(axis=-1, dtype=np.float32)
+
+
+def _guess_axes(shape: Index, channel: int | None) -> str:
+    rgb = len(shape) > 2 and shape[-1] in (3, 4)
+    leading = len(shape) - (3 if rgb else 2)
+    letters = "PTZ"[-leading:] if 0 < leading <= 3 else "ABDEFGHIJKLMNOPQRTUVWZ"[:leading]
+    if leading == 1:
+        letters = "T"
+    if channel is not None and leading and not rgb:
+        letters = letters[:-1] + "C" if leading > 1 else "C"
+    return letters + ("YXS" if rgb else "YX")

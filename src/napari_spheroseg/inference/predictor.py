@@ -1,0 +1,169 @@
+"""A model on a device through a backend: planes in, maps out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models import Model, Preparation, load
+from .backends import choose
+from .prepare import prepare, working_shape
+from .tiles import Blend
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TileDone:
+    """Progress within one plane."""
+
+    done: int
+    total: int
+
+
+class Predictor:
+    """Runs one model; serves segmentation, restoration and classification alike.
+
+    Parameters
+    ----------
+    model : Model
+        What to run; its network is built here.
+    device, backend : str
+        "auto", or a name.
+
+    Raises
+    ------
+    NoWeights, WrongWeights, NoDevice, UnknownName
+        The model cannot run, or not there.
+    """
+
+    def __init__(self, model: Model, device: str = "auto", backend: str = "auto") -> None:
+        self.model = model
+        self._backend = choose(backend, device)(model, device)
+
+    @property
+    def device(self) -> str:
+        """Where it runs, never "auto"."""
+        return self._backend.device
+
+    @property
+    def backend(self) -> str:
+        """What runs it, never "auto"."""
+        return self._backend.name
+
+    def predict(
+        self, plane: NDArray[Any], preparation: Preparation | None = None
+    ) -> Generator[TileDone, None, Float]:
+        """Predict one plane, tile by tile.
+
+        Parameters
+        ----------
+        plane : ndarray, (Y, X) or (Y, X, 3)
+            Grey values of any real type.
+        preparation : Preparation, optional
+            By default the model's own.
+
+        Yields
+        ------
+        TileDone
+            After every tile; whoever stops iterating cancels.
+
+        Returns
+        -------
+        ndarray of float32, (K, Y, X)
+            One map an output, in [0, 1] where the model's outputs are probabilities.
+        """
+        preparation = preparation or self.model.metadata.preparation
+        prepared = prepare(plane, preparation)
+        shape = (prepared.shape[1], prepared.shape[2])
+        padded = _pad(prepared, preparation.multiple)
+        blend = _blend(padded.shape[1:], preparation)
+        for number, where in enumerate(blend.slices(), start=1):
+            tile = np.ascontiguousarray(padded[:, *where])[None]
+            output = self._backend.predict(tile)[0]
+            if self.model.metadata.task == "segmentation":
+                output = _sigmoid(output)
+            blend.add(where, _resize_maps(output, blend.tile))
+            yield TileDone(number, len(blend))
+        maps = blend.result()[:, : shape[0], : shape[1]]
+        return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
+
+    def unload(self) -> None:
+        """Give the device's memory back."""
+        self._backend.unload()
+
+
+def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
+    """Number of tiles that a plane of this height and width is predicted in."""
+    working = working_shape(shape, preparation)
+    return len(_blend([_round_up(n, preparation.multiple) for n in working], preparation))
+
+
+_shared: dict[tuple[str, str, str], Predictor] = {}
+_lock = threading.Lock()
+
+
+def shared_predictor(
+    model: str | Model, device: str = "auto", backend: str = "auto"
+) -> Predictor:
+    """The one predictor that is kept in memory, loaded by whichever thread asks first.
+
+    Parameters
+    ----------
+    model : str or Model
+        A name or path, or an opened model.
+    device, backend : str
+        "auto", or a name.
+
+    Returns
+    -------
+    Predictor
+        The same for the same weights, device and backend; another choice replaces it.
+    """
+    opened = model if isinstance(model, Model) else load(model)
+    key = (opened.metadata.sha256 or f"unsaved {id(opened)}", device, backend)
+    with _lock:
+        if key not in _shared:
+            predictor = Predictor(opened, device, backend)
+            _shared.clear()
+            _shared[key] = predictor
+        return _shared[key]
+
+
+def forget_shared() -> None:
+    """Drop the predictor that is kept in memory."""
+    with _lock:
+        _shared.clear()
+
+
+def _round_up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
+
+
+def _pad(image: Float, multiple: int) -> Float:
+    """Mirror at the bottom and right up to a multiple."""
+    extra = [_round_up(n, multiple) - n for n in image.shape[1:]]
+    return np.pad(image, [(0, 0), *((0, n) for n in extra)], mode="symmetric")
+
+
+def _blend(shape: Any, preparation: Preparation) -> Blend:
+    tile = preparation.tile or max(shape)
+    return Blend((shape[0], shape[1]), _round_up(tile, preparation.multiple), preparation.overlap)
+
+
+def _sigmoid(logits: Float) -> Float:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
+
+
+def _resize_maps(maps: Float, shape: tuple[int, int]) -> Float:
+    """Bilinear resize of (K, y, x), as the published service does before its threshold."""
+    if maps.shape[1:] == tuple(shape):
+        return maps
+    size = (shape[1], shape[0])
+    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps])

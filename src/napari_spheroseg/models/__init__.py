@@ -1,0 +1,17 @@
+"""What a model is, and which ones there are."""
+
+from .library import available, info, install, known, load, remove
+from .metadata import ModelMetadata, Preparation
+from .model import Model
+
+__all__ = [
+    "Model",
+    "ModelMetadata",
+    "Preparation",
+    "available",
+    "info",
+    "install",
+    "known",
+    "load",
+    "remove",
+]

@@ -1,0 +1,104 @@
+"""What is known of a model: the contents of its model.json."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ..settings import Settings
+
+FORMAT_VERSION = 1
+
+
+class Preparation(Settings):
+    """How an image becomes what the network expects."""
+
+    channels: Literal[1, 3] = Field(1, description="Channels that the network takes.")
+    intensity: Literal["percentile", "8-bit", "fixed"] = Field(
+        "percentile",
+        description=(
+            "Where 0 and 1 lie: at the percentiles `low` and `high` of the image; at 0 and 255 "
+            "(images that are not 8 bit are stretched between the percentiles first); or at the "
+            "grey values `low` and `high`."
+        ),
+    )
+    low: float = Field(0.5, description="Percentile, or grey value, that becomes 0.")
+    high: float = Field(99.5, description="Percentile, or grey value, that becomes 1.")
+    normalise: Literal["unit", "imagenet"] = Field(
+        "unit", description="Keep [0, 1], or subtract ImageNet's mean and divide by its deviation."
+    )
+    size: tuple[int, int] | None = Field(
+        None, description="Resize to this height and width (pixels); the aspect is not kept."
+    )
+    long_side: int | None = Field(
+        None, ge=32, description="Resize so that the longer side has this many pixels."
+    )
+    scale: float = Field(
+        1.0, gt=0, le=16, description="Without a size: resize by this factor; 1 is native."
+    )
+    interpolation: Literal["bilinear", "lanczos"] = Field(
+        "bilinear", description="How to resize; both are antialiased when shrinking."
+    )
+    tile: int | None = Field(
+        1024, ge=64, description="Larger images are predicted in tiles of this side (pixels)."
+    )
+    overlap: float = Field(
+        0.25, ge=0, lt=1, description="Part of a tile that it shares with its neighbour."
+    )
+    multiple: int = Field(
+        16, ge=1, description="Sides are padded, by mirroring, to a multiple of this."
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Preparation:
+        if self.size is not None and self.long_side is not None:
+            raise ValueError("size and long_side exclude each other")
+        if self.high <= self.low:
+            raise ValueError("high must be above low")
+        if self.intensity != "fixed" and not 0 <= self.low < self.high <= 100:
+            raise ValueError("percentiles lie between 0 and 100")
+        return self
+
+
+PUBLISHED_PREPARATION = Preparation(
+    channels=3, intensity="8-bit", normalise="imagenet", size=(1024, 1024), tile=None, multiple=1
+)
+"""What the published spheroid service feeds its networks: 1024 x 1024, ImageNet normalised."""
+
+
+class TrainingData(Settings):
+    """One source of images that a model learnt from."""
+
+    name: str
+    licence: str
+    url: str = ""
+    images: int | None = None
+    note: str = ""
+
+
+class ModelMetadata(Settings):
+    """The contents of model.json."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    title: str
+    task: Literal["segmentation", "restoration", "classification", "detection"] = "segmentation"
+    network: str
+    arguments: dict[str, Any] = {}
+    outputs: tuple[str, ...] = ("foreground",)
+    preparation: Preparation = Preparation()
+    threshold: float = Field(0.5, ge=0, le=1)
+    post_processing: dict[str, Any] = {}
+    pixel_size: float | None = Field(None, gt=0, description="µm per pixel of the training images.")
+    training_data: tuple[TrainingData, ...] = ()
+    metrics: dict[str, Any] = {}
+    sha256: str | None = Field(None, description="Of weights.safetensors; None without weights.")
+    licence: str = ""
+    description: str = ""
+    source: str = Field("", description="File or address that the weights came from.")
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the model can run, or only waits for a checkpoint to be installed."""
+        return self.sha256 is not None

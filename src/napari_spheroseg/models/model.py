@@ -1,0 +1,88 @@
+"""A model: a network with weights, preparation and metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import NoWeights, WrongWeights
+from .metadata import ModelMetadata
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .checkpoints import StateDict
+
+
+@dataclass(eq=False)
+class Model:
+    """A network with weights, preparation and metadata.
+
+    Attributes
+    ----------
+    metadata : ModelMetadata
+        What is known of it.
+    weights : Path or None
+        Its safetensors file; None where no weights are installed.
+    """
+
+    metadata: ModelMetadata
+    weights: Path | None
+    _state: StateDict | None = field(default=None, repr=False)
+    _network: nn.Module | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network with its weights, in evaluation mode; read and checked on first use.
+
+        Raises
+        ------
+        NoWeights
+            None are installed.
+        WrongWeights
+            The file is not the one that the metadata describe.
+        """
+        with self._lock:
+            if self._network is None:
+                self._network = self._build()
+            return self._network
+
+    def _build(self) -> nn.Module:
+        from .. import networks
+        from .checkpoints import load_strictly, read_state
+
+        name = self.metadata.name
+        if self._state is None:
+            if self.weights is None or not self.metadata.has_weights:
+                raise no_weights(self.metadata)
+            if sha256_of(self.weights) != self.metadata.sha256:
+                raise WrongWeights(
+                    f"The weights of '{name}' are not those that its model.json describes",
+                    hint="The file was changed or damaged: install the model again.",
+                )
+            self._state = read_state(self.weights)
+        network = networks.create(self.metadata.network, **self.metadata.arguments)
+        load_strictly(network, self._state, name)
+        self._state = None
+        return network.eval()
+
+
+def no_weights(metadata: ModelMetadata) -> NoWeights:
+    """Error for a model that is known and has no weights yet; says how to install them."""
+    return NoWeights(
+        f"{metadata.title} has no weights yet",
+        hint=(
+            "Install a checkpoint with "
+            f"'spheroseg models install FILE --name {metadata.name}', or choose another model."
+        ),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Checksum of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Probability to labels, polygons and measurements."""

@@ -1,0 +1,172 @@
+"""Geometry of labelled objects, from the pixels themselves.
+
+``cv2.contourArea`` goes through pixel centres and loses 7.6 % of a disc of radius 10, and
+``cv2.arcLength`` makes a perfect disc 0.90 round; so area is counted and perimeter is Crofton's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Hull = NDArray[np.int32]
+ISOTROPIC = (1.0, 1.0)
+
+
+def count_pixels(labels: NDArray[np.int32], count: int, weights: Any = None) -> Array:
+    """Pixels of the objects 1 to `count`, or the sum of `weights` over them.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (Y, X)
+        0 is background.
+    count : int
+        Highest label.
+    weights : ndarray, (Y, X), optional
+        What to sum.
+
+    Returns
+    -------
+    ndarray of float64, (count,)
+        Sums.
+    """
+    flat = labels.ravel()
+    values = None if weights is None else weights.ravel().astype(np.float64)
+    return np.bincount(flat, values, minlength=count + 1)[1 : count + 1].astype(np.float64)
+
+
+def crofton_perimeter(
+    labels: NDArray[np.int32], count: int, pixel_size: tuple[float, float] = ISOTROPIC
+) -> Array:
+    """Perimeters by Crofton's formula, from crossings along sixteen directions.
+
+    A curve's length is half the integral, over all lines, of how often they cross it:
+    ``1/2 * sum(n * d * a)`` with n the crossings along a direction, d the distance of its lines
+    and a the angle that it stands for. Four directions, as usual, leave a disc of radius 10 6 %
+    short of round where its centre is that of a pixel; sixteen leave 2 %.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (Y, X)
+        0 is background. Outside the image is background too.
+    count : int
+        Highest label.
+    pixel_size : (float, float)
+        Height and width of a pixel, in the unit that the perimeter is wanted in.
+
+    Returns
+    -------
+    ndarray of float64, (count,)
+        Perimeters, holes included.
+
+    References
+    ----------
+    Legland, Kieu, Devaux: Computation of Minkowski measures on 2D and 3D binary images,
+    Image Analysis & Stereology 26 (2007).
+    """
+    spans = _DIRECTIONS * pixel_size
+    angles = np.arctan2(spans[:, 0], spans[:, 1])
+    gaps = np.diff(np.concatenate([angles[-1:] - np.pi, angles, angles[:1] + np.pi]))
+    weights = (gaps[:-1] + gaps[1:]) / 2 * np.prod(pixel_size) / np.hypot(*spans.T) / 2
+    wide = np.pad(labels, _REACH)
+    flat, near = wide.ravel(), _near_border(wide)
+    here = flat[near]
+    total = np.zeros(count)
+    for (dy, dx), weight in zip(_DIRECTIONS, weights, strict=True):
+        there = flat[near + dy * wide.shape[1] + dx]
+        crossed = here != there
+        total += weight * count_pixels(here[crossed], count)
+        total += weight * count_pixels(there[crossed], count)
+    return total
+
+
+def _directions(reach: int) -> NDArray[np.int64]:
+    """Steps (dy, dx) to all pixels within reach that no nearer one hides, by angle in [0, pi)."""
+    steps = [
+        (dy, dx)
+        for dy in range(reach + 1)
+        for dx in range(-reach, reach + 1)
+        if np.gcd(dy, dx) == 1 and (dy > 0 or dx > 0)
+    ]
+    return np.array(sorted(steps, key=lambda step: np.arctan2(*step)))
+
+
+_REACH = 3
+_DIRECTIONS = _directions(_REACH)
+
+
+def _near_border(wide: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Flat indices of the pixels from which a step within reach may lead to another label."""
+    values = wide.astype(np.float32)
+    kernel = np.ones((2 * _REACH + 1,) * 2, np.uint8)
+    mixed = cv2.dilate(values, kernel) != cv2.erode(values, kernel)
+    mixed[-_REACH:] = False  # steps go down: from the padding below none meets an object
+    return np.flatnonzero(mixed)
+
+
+def hull(mask: NDArray[np.bool_]) -> Hull:
+    """Convex hull of a mask's pixel centres.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, (Y, X)
+        One object, possibly in several parts, with at least one pixel.
+
+    Returns
+    -------
+    ndarray of int32, (n, 2)
+        Corners as (x, y), in order.
+    """
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    corners = cv2.convexHull(np.concatenate(contours))
+    return np.asarray(corners, np.int32).reshape(-1, 2)
+
+
+def hull_pixel_count(corners: Hull) -> float:
+    """Pixels whose centre lies in a hull of pixel centres, by Pick's theorem: A + B / 2 + 1.
+
+    Counting pixels in the hull, as in the object, makes the solidity of a digital disc 1.
+    """
+    x, y = corners.T.astype(np.int64)
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    twice_area = abs(int((x * next_y - next_x * y).sum()))
+    border = int(np.gcd(abs(next_x - x), abs(next_y - y)).sum())
+    return (twice_area + border) / 2 + 1
+
+
+def calipers(
+    corners: Hull, pixel_size: tuple[float, float] = ISOTROPIC
+) -> tuple[float, float, float, float]:
+    """Feret diameters and the sides of the smallest enclosing rectangle.
+
+    Parameters
+    ----------
+    corners : ndarray of int32, (n, 2)
+        From `hull`.
+    pixel_size : (float, float)
+        Height and width of a pixel.
+
+    Returns
+    -------
+    feret_max, feret_min, length, width : float
+        Largest and smallest distance of two parallel tangents, and the longer and shorter side
+        of the rectangle of least area. The outline goes through the middle of pixel edges, so
+        that neither half pixels are lost nor corners counted that a smooth outline lacks.
+    """
+    edges = np.array([(0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
+    points = (corners[:, None] + edges).reshape(-1, 2) * (pixel_size[1], pixel_size[0])
+    ring = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    far = np.hypot(*(ring[:, None] - ring[None]).transpose(2, 0, 1))
+    sides = np.roll(ring, -1, axis=0) - ring
+    sides /= np.hypot(*sides.T)[:, None]
+    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1)
+    across, along = np.ptp(ring @ normals.T, axis=0), np.ptp(ring @ sides.T, axis=0)
+    best = int(np.argmin(across * along))
+    shorter, longer = sorted((float(across[best]), float(along[best])))
+    return float(far.max()), float(across.min()), longer, shorter

@@ -1,0 +1,244 @@
+"""Labels to a table, in µm where the pixel size is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadImage, BadSetting
+from .geometry import calipers, count_pixels, crofton_perimeter, hull, hull_pixel_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PixelSize = float | tuple[float, float] | None
+
+# Every column but the label's, in order: its name and the power of the length unit in it.
+# "" stands for a length, "2" for an area, "3" for a volume, None for a plain number.
+COLUMNS: dict[str, str | None] = {
+    "area": "2",
+    "equivalent_diameter": "",
+    "perimeter": "",
+    "circularity": None,
+    "solidity": None,
+    "eccentricity": None,
+    "aspect_ratio": None,
+    "feret_max": "",
+    "feret_min": "",
+    "length": "",
+    "width": "",
+    "volume_sphere": "3",
+    "volume_length_width": "3",
+    "centroid_y": "",
+    "centroid_x": "",
+    "mean_intensity": None,
+    "integrated_intensity": None,
+    "mean_probability": None,
+    "touches_edge": None,
+}
+
+
+def pixel_pair(pixel_size: PixelSize) -> tuple[float, float] | None:
+    """Height and width of a pixel, from one number or two.
+
+    Raises
+    ------
+    BadSetting
+        It is not positive.
+    """
+    if pixel_size is None:
+        return None
+    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise BadSetting(f"A pixel size of {pixel_size} is impossible", hint="Give µm per pixel.")
+    return float(values[0]), float(values[1])
+
+
+def column_names(pixel_size: PixelSize) -> list[str]:
+    """Columns of the table with their units: ``area_um2`` with a pixel size, ``area_px2`` without.
+
+    The first is ``label``.
+    """
+    unit = "px" if pixel_size is None else "um"
+    named = (name if power is None else f"{name}_{unit}{power}" for name, power in COLUMNS.items())
+    return ["label", *named]
+
+
+def measure(
+    labels: NDArray[Any],
+    image: NDArray[Any] | None = None,
+    probability: NDArray[Any] | None = None,
+    pixel_size: PixelSize = None,
+) -> pd.DataFrame:
+    """Measure labelled objects.
+
+    Parameters
+    ----------
+    labels : ndarray of integers, (Y, X) or (..., Y, X)
+        0 is background. Of a stack every plane is measured by itself.
+    image : ndarray, same shape, optional
+        Grey values; without it intensities are NaN.
+    probability : ndarray, same shape, optional
+        In [0, 1]; without it the mean probability is NaN.
+    pixel_size : float or (float, float), optional
+        µm per pixel, or height and width of one. Without it lengths are in pixels.
+
+    Returns
+    -------
+    DataFrame
+        One row an object, in the order of labels; columns as in `column_names`, after ``label``
+        for a stack one column a leading axis (``frame``, or ``frame_0``, ``frame_1``, ...).
+        Definitions are in docs/measures.md.
+
+    Raises
+    ------
+    BadImage
+        Labels are no integers, or shapes differ.
+    BadSetting
+        The pixel size is not positive.
+    """
+    import pandas as pd
+
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iub" or labels.ndim < 2:
+        raise BadImage(
+            f"Labels of type {labels.dtype} and shape {labels.shape} cannot be measured",
+            hint="Give whole numbers of at least two axes; 0 is background.",
+        )
+    for name, other in (("image", image), ("probability", probability)):
+        if other is not None and np.shape(other) != labels.shape:
+            raise BadImage(f"The {name} has shape {np.shape(other)}, the labels {labels.shape}")
+    leading = labels.shape[:-2]
+    tables = []
+    for index in product(*(range(n) for n in leading)):
+        planes = (None if each is None else np.asarray(each[index]) for each in (image, probability))
+        table = measure_plane(labels[index], *planes, pixel_size)
+        for axis, position in reversed(list(enumerate(index))):
+            table.insert(1, "frame" if len(index) == 1 else f"frame_{axis}", position)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def measure_plane(
+    labels: NDArray[Any],
+    image: NDArray[Any] | None,
+    probability: NDArray[Any] | None,
+    pixel_size: PixelSize,
+) -> pd.DataFrame:
+    """`measure` of a single plane."""
+    import pandas as pd
+
+    pair = pixel_pair(pixel_size)
+    size = pair or (1.0, 1.0)
+    names, compact = _number(labels)
+    count = len(names)
+    values = _whole_plane(compact, count, image, probability, size)
+    shapes = [_shape(mask, size) for mask in _masks(compact, count)]
+    per_object = np.array(shapes, float).reshape(count, 5).T
+    hull_count, *sides = per_object
+    values["solidity"] = values["area"] / (hull_count * np.prod(size))
+    values |= dict(zip(("feret_max", "feret_min", "length", "width"), sides, strict=True))
+    values["aspect_ratio"] = values["length"] / values["width"]
+    values["volume_length_width"] = values["length"] * values["width"] ** 2 / 2
+    columns = [names, *(values[name] for name in COLUMNS)]
+    return pd.DataFrame(dict(zip(column_names(pair), columns, strict=True)))
+
+
+def _number(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Names of the objects, and labels that number them 1 to n in this order."""
+    highest = int(labels.max(initial=0))
+    if labels.min(initial=0) < 0 or highest > max(labels.size, 1000):
+        found = np.unique(labels)
+    else:
+        found = np.flatnonzero(np.bincount(labels.ravel()))
+    names = found[found != 0]
+    if len(names) == highest == (names[-1] if highest else 0):
+        return names, labels.astype(np.int32, copy=False)
+    numbers = np.searchsorted(names, labels) + 1
+    return names, np.where(labels == 0, 0, numbers).astype(np.int32)
+
+
+def _whole_plane(
+    labels: NDArray[np.int32],
+    count: int,
+    image: NDArray[Any] | None,
+    probability: NDArray[Any] | None,
+    size: tuple[float, float],
+) -> dict[str, NDArray[Any]]:
+    """Measures that one pass over the plane gives for all objects."""
+    where = np.flatnonzero(labels)
+    inside = labels.ravel()[where]
+    y, x = (axis.astype(float) for axis in np.divmod(where, labels.shape[1]))
+    pixels = count_pixels(inside, count)
+
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
+        return count_pixels(inside, count, values) / pixels
+
+    def mean_of(plane: NDArray[Any] | None) -> NDArray[Any]:
+        return np.full(count, np.nan) if plane is None else mean(plane.ravel()[where])
+
+    centre_y, centre_x = mean(y), mean(x)
+    # a pixel is a square, not a point: it adds 1/12 of its side squared to the second moments
+    var_y = (mean(y**2) - centre_y**2 + 1 / 12) * size[0] ** 2
+    var_x = (mean(x**2) - centre_x**2 + 1 / 12) * size[1] ** 2
+    cov = (mean(x * y) - centre_x * centre_y) * size[0] * size[1]
+    spread = np.sqrt((var_x - var_y) ** 2 + 4 * cov**2)
+    minor, major = var_x + var_y - spread, var_x + var_y + spread
+    area = pixels * np.prod(size)
+    perimeter = crofton_perimeter(labels, count, size)
+    diameter = equivalent_diameter(area)
+    intensity = mean_of(image)
+    return {
+        "area": area,
+        "equivalent_diameter": diameter,
+        "perimeter": perimeter,
+        "circularity": 4 * np.pi * area / perimeter**2,
+        "eccentricity": np.sqrt(np.clip(1 - minor / major, 0, 1)),
+        "volume_sphere": np.pi / 6 * diameter**3,
+        "centroid_y": centre_y * size[0],
+        "centroid_x": centre_x * size[1],
+        "mean_intensity": intensity,
+        "integrated_intensity": intensity * pixels,
+        "mean_probability": mean_of(probability),
+        "touches_edge": _touches_edge(labels, count),
+    }
+
+
+def equivalent_diameter(area: Any) -> Any:
+    """Diameter of the disc that has this area.
+
+    Parameters
+    ----------
+    area : float or ndarray
+        In any square unit u².
+
+    Returns
+    -------
+    float or ndarray
+        ``2 * sqrt(area / pi)`` in u; NaN where `area` is NaN.
+    """
+    return 2 * np.sqrt(area / np.pi)
+
+
+def _touches_edge(labels: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
+    touching = np.zeros(count + 1, bool)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        touching[edge] = True
+    return touching[1:]
+
+
+def _masks(labels: NDArray[np.int32], count: int) -> Iterable[NDArray[np.bool_]]:
+    """Each object, cut out by its box."""
+    from scipy.ndimage import find_objects
+
+    for number, box in enumerate(find_objects(labels, max_label=count), start=1):
+        yield labels[box] == number
+
+
+def _shape(mask: NDArray[np.bool_], size: tuple[float, float]) -> tuple[float, ...]:
+    corners = hull(mask)
+    return hull_pixel_count(corners), *calipers(corners, size)

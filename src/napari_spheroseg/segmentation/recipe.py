@@ -1,0 +1,101 @@
+"""How a result was made, complete enough to make it again."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Self
+
+from pydantic import Field, create_model
+
+from ..models import ModelMetadata, Preparation
+from ..settings import Settings
+from .measure import PixelSize, pixel_pair
+from .settings import PostProcessing
+
+
+class _Source(Settings):
+    """What was segmented, and by what."""
+
+    model: str = Field(description="Name or path of the model.")
+    axes: str = Field(description="Axes of the image.")
+    channel: int | None = Field(None, description="Channel that was segmented; None for all.")
+    pixel_size: tuple[float, float] | None = Field(None, description="µm, height and width.")
+    made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
+
+
+def _fields(settings: type[Settings]) -> dict[str, Any]:
+    return {name: (field.annotation, field) for name, field in settings.model_fields.items()}
+
+
+class Recipe(
+    create_model(  # type: ignore[misc]
+        "_Recipe", __base__=_Source, **_fields(Preparation), **_fields(PostProcessing)
+    )
+):
+    """A flat list of every setting: ``segment(image, **recipe)`` makes the result again.
+
+    It has all fields of `Preparation` and `PostProcessing`, the model's name, the axes, the
+    channel and the pixel size, and in `made_with` what a rerun does not set but should match.
+    """
+
+    def preparation(self) -> Preparation:
+        """The part that prepares the image."""
+        return Preparation(**{name: getattr(self, name) for name in Preparation.model_fields})
+
+    def post_processing(self) -> PostProcessing:
+        """The part that turns probability into objects."""
+        return PostProcessing(
+            **{name: getattr(self, name) for name in PostProcessing.model_fields}
+        )
+
+    @classmethod
+    def of(
+        cls,
+        model: ModelMetadata,
+        name: str,
+        threshold: float,
+        pixel_size: PixelSize,
+        settings: dict[str, Any],
+        **source: Any,
+    ) -> Self:
+        """Complete settings: what the user said, else what the model recommends.
+
+        Parameters
+        ----------
+        model : ModelMetadata
+            Recommends preparation and post-processing.
+        name : str
+            Name or path that the model is asked for by.
+        threshold, pixel_size
+            As in `segment`.
+        settings : dict
+            Fields of `Preparation` and `PostProcessing` that the user set.
+        **source
+            Axes, channel, and what it is made with.
+
+        Raises
+        ------
+        BadSetting
+            A name is unknown or a value out of bounds.
+        """
+        sizes = {"size", "long_side"} & set(settings)
+        own = dict.fromkeys(("size", "long_side"), None) if sizes else {}
+        values = {
+            **dict(model.preparation),
+            **own,
+            **dict(PostProcessing(**model.post_processing)),
+            **settings,
+            "model": name,
+            "threshold": threshold,
+            "pixel_size": pixel_pair(pixel_size),
+        }
+        return cls(**values, **source)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what decides a result."""
+    from importlib.metadata import version
+
+    names = ("napari-spheroseg", "torch", "numpy", "opencv-python-headless")
+    return {name: version(name) for name in names}

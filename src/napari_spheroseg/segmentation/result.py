@@ -1,0 +1,199 @@
+"""A segmentation: probability kept, so that another threshold costs no inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.frames import Frames, Index
+from .labelling import label
+from .measure import column_names, measure_plane
+from .polygons import Polygon, outline
+from .recipe import Recipe
+from .settings import PostProcessing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Objects of one frame, numbered from 1.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, (Y, X)
+    polygons : list of Polygon
+    table : DataFrame
+    """
+
+    labels: NDArray[np.int32]
+    polygons: list[Polygon]
+    table: pd.DataFrame
+
+
+def analyse(
+    probability: NDArray[np.float32],
+    grey: NDArray[Any],
+    settings: PostProcessing,
+    pixel_size: tuple[float, float] | None,
+) -> Plane:
+    """Labels, polygons and measurements of one frame.
+
+    Parameters
+    ----------
+    probability : ndarray of float32, (Y, X)
+    grey : ndarray, (Y, X)
+        What intensities are measured on.
+    settings : PostProcessing
+    pixel_size : (float, float) or None
+        µm, height and width.
+
+    Returns
+    -------
+    Plane
+        Ids are equal in labels, polygons and table.
+    """
+    labels = label(probability, settings)
+    table = measure_plane(labels, grey, probability, pixel_size)
+    means = dict(zip(table["label"], table["mean_probability"], strict=True))
+    polygons = [
+        replace(each, mean_probability=float(means[each.id]))
+        for each in outline(labels, settings.tolerance)
+    ]
+    return Plane(labels, polygons, table)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Objects found in an image, as labels, polygons and a table; ids are equal in all three.
+
+    Attributes
+    ----------
+    frames : Frames
+        The image.
+    maps : mapping of tuple to ndarray
+        Probability (Y, X) of every frame that was predicted.
+    settings : Recipe
+        How it was made.
+    warnings : tuple of str
+        What the user should know.
+    """
+
+    frames: Frames
+    maps: Mapping[Index, NDArray[np.float32]]
+    settings: Recipe
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How the result was made: ``segment(image, **recipe)`` makes it again, bit for bit."""
+        return self.settings.model_dump(mode="json")
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """Probability in [0, 1], shape of the labels; 0 in frames that were not predicted."""
+        return self._stack({index: self.maps[index] for index in self.maps}, np.float32)
+
+    @cached_property
+    def planes(self) -> dict[Index, Plane]:
+        """Objects of every frame, each numbered from 1."""
+        return {index: self.plane(index) for index in sorted(self.maps)}
+
+    def plane(self, index: Index) -> Plane:
+        """Objects of one frame, numbered from 1."""
+        return analyse(
+            self.maps[index],
+            self.frames.grey(index),
+            self.settings.post_processing(),
+            self.settings.pixel_size,
+        )
+
+    @cached_property
+    def offsets(self) -> dict[Index, int]:
+        """What is added to the numbers of a frame, so that they are unique in the stack."""
+        counts = [len(plane.table) for plane in self.planes.values()]
+        return dict(zip(self.planes, np.cumsum([0, *counts]).tolist(), strict=False))
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """int32, leading axes then (Y, X); 0 is background, numbers are unique in a stack."""
+        return self._stack(
+            {
+                index: np.where(plane.labels, plane.labels + self.offsets[index], 0)
+                if self.offsets[index]
+                else plane.labels
+                for index, plane in self.planes.items()
+            },
+            np.int32,
+        )
+
+    @cached_property
+    def polygons(self) -> list[Polygon]:
+        """Outlines in pixels, each in its own frame."""
+        return [
+            replace(
+                each,
+                id=each.id + self.offsets[index],
+                parent=None if each.parent is None else each.parent + self.offsets[index],
+                frame=index,
+            )
+            for index, plane in self.planes.items()
+            for each in plane.polygons
+        ]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row an object; a stack's table names the frame along each leading axis."""
+        import pandas as pd
+
+        tables = []
+        for index, plane in self.planes.items():
+            table = plane.table.assign(label=plane.table["label"] + self.offsets[index])
+            for axis, position in reversed(list(zip(self.frames.leading_axes, index, strict=True))):
+                table.insert(1, axis.lower(), position)
+            tables.append(table)
+        if not tables:
+            return pd.DataFrame(columns=column_names(self.settings.pixel_size))
+        return pd.concat(tables, ignore_index=True)
+
+    def at(self, **changes: Any) -> Segmentation:
+        """The same probability with other post-processing; no inference.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `PostProcessing`: ``threshold``, ``min_area``, ...
+
+        Returns
+        -------
+        Segmentation
+            A new one; nothing is computed until it is asked for.
+        """
+        wanted = self.settings.post_processing().replace(**changes)
+        return replace(self, settings=self.settings.replace(**dict(wanted)))
+
+    def joined(self, other: Segmentation) -> Segmentation:
+        """This and another's frames of the same image; where both have one, the other's."""
+        return replace(other, maps={**self.maps, **other.maps})
+
+    def to_layers(self, name: str = "image", like: Any = None) -> list[tuple[Any, ...]]:
+        """Labels and polygons as napari layer tuples; see `layers.layer_tuples`."""
+        from .layers import layer_tuples
+
+        return layer_tuples(self, name, like)
+
+    def _stack(self, planes: Mapping[Index, NDArray[Any]], dtype: Any) -> NDArray[Any]:
+        if not self.frames.leading_shape:
+            return planes[()]
+        whole = np.zeros(self.frames.shape, dtype)
+        for index in product(*(range(n) for n in self.frames.leading_shape)):
+            if index in planes:
+                whole[index] = planes[index]
+        return whole

@@ -1,0 +1,46 @@
+"""Frozen settings objects: checked values that widgets, options and recipes are made from."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import BadSetting
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, JSON in and out, nothing unknown accepted.
+
+    Fields state their bounds, a title and a description once; widgets and command line options
+    are generated from them, and `model_dump` is what a recipe stores.
+
+    Raises
+    ------
+    BadSetting
+        A name is unknown, or a value is outside its bounds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _bad_setting(type(self), error) from error
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some values changed, checked like the original."""
+        return type(self)(**(dict(self) | changes))
+
+
+def _bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting:
+    """Our error for pydantic's first complaint."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or settings.__name__
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(settings.model_fields)
+        return BadSetting(f"There is no setting '{name}'", hint=f"There are: {known}.")
+    if first["type"] == "missing":
+        return BadSetting(f"{settings.__name__} lacks '{name}'")
+    return BadSetting(f"{name} = {first['input']!r} cannot be used: {first['msg']}")
