@@ -79,16 +79,24 @@ def crop(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator):
     height, width = image.shape
     scale = np.exp(rng.uniform(*np.log(LONG_SIDE))) / max(height, width)
     angle = rng.uniform(0, 360)
-    cx, cy = (rng.uniform(min(n / 2, 0.45 * CROP / scale), max(n / 2, n - 0.45 * CROP / scale))
-              for n in (width, height))
+    cx, cy = (
+        rng.uniform(min(n / 2, 0.45 * CROP / scale), max(n / 2, n - 0.45 * CROP / scale))
+        for n in (width, height)
+    )
     turn = cv2.getRotationMatrix2D((cx, cy), angle, scale)
     turn[:, 2] += CROP / 2 - np.array([cx, cy])
     if scale < 0.7:  # antialias before shrinking
         image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
-    image = cv2.warpAffine(image, turn, (CROP, CROP), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_REFLECT_101)
-    mask = cv2.warpAffine(mask.astype(np.float32), turn, (CROP, CROP), flags=cv2.INTER_NEAREST,
-                          borderMode=cv2.BORDER_REFLECT_101)
+    image = cv2.warpAffine(
+        image, turn, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    mask = cv2.warpAffine(
+        mask.astype(np.float32),
+        turn,
+        (CROP, CROP),
+        flags=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
     if rng.random() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(mask)
@@ -101,8 +109,9 @@ def spoil(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     image = np.clip(image, 0, 1) ** np.exp(rng.normal(0, 0.35))
     image = (image - 0.5) * rng.uniform(0.7, 1.25) + 0.5 + rng.uniform(-0.12, 0.12)
     if rng.random() < 0.35:
-        field = cv2.resize(rng.normal(0, 1, (3, 3)).astype(np.float32), (CROP, CROP),
-                           interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(
+            rng.normal(0, 1, (3, 3)).astype(np.float32), (CROP, CROP), interpolation=cv2.INTER_CUBIC
+        )
         image = image * np.exp(rng.uniform(0.05, 0.25) * field)
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2))
@@ -124,8 +133,11 @@ def batch(data, rng):
     names, weights = zip(*DRAW.items(), strict=True)
     images, targets, heavy = [], [], []
     for source in rng.choice(names, BATCH, p=np.array(weights) / sum(weights)):
-        pair = draw_synthetic(rng) if source == "synthetic" else (
-            data[source][rng.integers(len(data[source]))])
+        pair = (
+            draw_synthetic(rng)
+            if source == "synthetic"
+            else (data[source][rng.integers(len(data[source]))])
+        )
         image, mask = crop(*pair, rng)
         seam = seams(mask)
         images.append(spoil(image, rng))
@@ -154,7 +166,8 @@ def evaluate(network, data, side):
             scale = side / max(image.shape)
             size = [max(32, round(n * scale / 16) * 16) for n in image.shape]
             small = torch.nn.functional.interpolate(
-                torch.from_numpy(image)[None, None], size, mode="bilinear", antialias=True)
+                torch.from_numpy(image)[None, None], size, mode="bilinear", antialias=True
+            )
             found = torch.sigmoid(network(small))[0, 0].numpy()
             found = cv2.resize(found, image.shape[::-1]) > 0.5
             truth = mask > 0
@@ -179,10 +192,12 @@ def main() -> None:
     train, val = read_part(options.data, "train"), read_part(options.data, "val")
     network = networks.create("unet", **ARGUMENTS)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.985))
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.985)
+    )
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 3e-3, total_steps=options.steps, pct_start=0.1)
+        optimizer, 3e-3, total_steps=options.steps, pct_start=0.1
+    )
     parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
     start, last = 0, options.out / "last.pt"
     if last.exists():
@@ -204,8 +219,11 @@ def main() -> None:
         if (step + 1) % 100 == 0 or step + 1 == options.steps:
             torch.save({"step": step + 1} | {k: v.state_dict() for k, v in parts.items()}, last)
             torch.save(average.module.state_dict(), options.out / "model.pt")
-            line = {"step": step + 1, "loss": round(loss.item(), 4),
-                    "seconds": round(time.time() - began)}
+            line = {
+                "step": step + 1,
+                "loss": round(loss.item(), 4),
+                "seconds": round(time.time() - began),
+            }
             line |= {"val": evaluate(average.module, val, 448)}
             with (options.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")

@@ -22,7 +22,8 @@ class SpherosegError(Exception):
     def __str__(self) -> str:
         if not self.hint:
             return self.message
-        return f"{self.message.rstrip('.')}. {self.hint}"
+        stop = "" if self.message.endswith(("?", "!", ".")) else "."
+        return f"{self.message}{stop} {self.hint}"
 
 
 class UnknownName(SpherosegError, KeyError):

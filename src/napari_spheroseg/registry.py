@@ -13,7 +13,7 @@ from .errors import UnknownName
 def unknown_name(kind: str, name: str, known: list[str], hint: str = "") -> UnknownName:
     """Error for a name that is not known, with the near ones and all there are."""
     near = get_close_matches(name, known, n=1)
-    suggestion = f"; did you mean '{near[0]}'?" if near else "."
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
     there_are = f"There are: {', '.join(known)}." if known else ""
     return UnknownName(
         f"There is no {kind} '{name}'{suggestion}", hint=" ".join(filter(None, [there_are, hint]))

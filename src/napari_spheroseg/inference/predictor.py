@@ -109,9 +109,7 @@ _shared: dict[tuple[str, str, str], Predictor] = {}
 _lock = threading.Lock()
 
 
-def shared_predictor(
-    model: str | Model, device: str = "auto", backend: str = "auto"
-) -> Predictor:
+def shared_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:
     """The one predictor that is kept in memory, loaded by whichever thread asks first.
 
     Parameters

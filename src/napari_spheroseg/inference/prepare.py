@@ -63,9 +63,7 @@ def prepare(plane: NDArray[Any], preparation: Preparation) -> Float:
     return np.ascontiguousarray(unit.transpose(2, 0, 1), dtype=np.float32)
 
 
-def resize(
-    plane: NDArray[Any], shape: tuple[int, int], preparation: Preparation
-) -> NDArray[Any]:
+def resize(plane: NDArray[Any], shape: tuple[int, int], preparation: Preparation) -> NDArray[Any]:
     """Antialiased resize; 8-bit planes stay 8 bit, as in the published service."""
     if plane.shape[:2] == tuple(shape):
         return plane

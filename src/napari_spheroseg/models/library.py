@@ -88,7 +88,7 @@ def load(name_or_path: str | Path) -> Model:
     metadata, folder = _find(str(name_or_path))
     if not metadata.has_weights:
         raise no_weights(metadata)
-    return Model(metadata, folder / WEIGHTS)
+    return Model(metadata, folder / WEIGHTS, metadata.name)
 
 
 def install(path: str | Path, name: str | None = None, *, replace: bool = False) -> ModelMetadata:
@@ -211,7 +211,7 @@ def _load_folder(folder: Path) -> Model:
     metadata = read_metadata(folder)
     if not metadata.has_weights:
         raise no_weights(metadata)
-    return Model(metadata, folder / WEIGHTS)
+    return Model(metadata, folder / WEIGHTS, str(folder))
 
 
 def _load_checkpoint(path: Path) -> Model:
@@ -234,7 +234,7 @@ def _load_checkpoint(path: Path) -> Model:
         description=f"{_TITLES.get(network, network)} from the checkpoint {path.name}.",
         source=path.name,
     )
-    model = Model(metadata, None, _state=state)
+    model = Model(metadata, None, str(path), _state=state)
     _ = model.network  # a checkpoint that does not fit is refused now, not at the first image
     return model
 

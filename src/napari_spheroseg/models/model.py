@@ -27,10 +27,13 @@ class Model:
         What is known of it.
     weights : Path or None
         Its safetensors file; None where no weights are installed.
+    reference : str
+        The name or path that `load` finds it by.
     """
 
     metadata: ModelMetadata
     weights: Path | None
+    reference: str = ""
     _state: StateDict | None = field(default=None, repr=False)
     _network: nn.Module | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

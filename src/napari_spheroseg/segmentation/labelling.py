@@ -117,10 +117,7 @@ def _boxes(labels: Labels, count: int) -> NDArray[np.int32]:
 
     slices = find_objects(labels, max_label=count)
     return np.array(
-        [
-            (s[1].start, s[0].start, s[1].stop - s[1].start, s[0].stop - s[0].start)
-            for s in slices
-        ],
+        [(s[1].start, s[0].start, s[1].stop - s[1].start, s[0].stop - s[0].start) for s in slices],
         np.int32,
     ).reshape(-1, 4)
 

@@ -115,7 +115,9 @@ def measure(
     leading = labels.shape[:-2]
     tables = []
     for index in product(*(range(n) for n in leading)):
-        planes = (None if each is None else np.asarray(each[index]) for each in (image, probability))
+        planes = (
+            None if each is None else np.asarray(each[index]) for each in (image, probability)
+        )
         table = measure_plane(labels[index], *planes, pixel_size)
         for axis, position in reversed(list(enumerate(index))):
             table.insert(1, "frame" if len(index) == 1 else f"frame_{axis}", position)

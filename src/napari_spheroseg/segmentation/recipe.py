@@ -17,7 +17,7 @@ class _Source(Settings):
     """What was segmented, and by what."""
 
     model: str = Field(description="Name or path of the model.")
-    axes: str = Field(description="Axes of the image.")
+    axes: str | None = Field(None, description="Axes of the image; None while it is not known.")
     channel: int | None = Field(None, description="Channel that was segmented; None for all.")
     pixel_size: tuple[float, float] | None = Field(None, description="µm, height and width.")
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
@@ -44,19 +44,16 @@ class Recipe(
 
     def post_processing(self) -> PostProcessing:
         """The part that turns probability into objects."""
-        return PostProcessing(
-            **{name: getattr(self, name) for name in PostProcessing.model_fields}
-        )
+        return PostProcessing(**{name: getattr(self, name) for name in PostProcessing.model_fields})
 
     @classmethod
     def of(
         cls,
         model: ModelMetadata,
-        name: str,
+        reference: str,
         threshold: float,
         pixel_size: PixelSize,
         settings: dict[str, Any],
-        **source: Any,
     ) -> Self:
         """Complete settings: what the user said, else what the model recommends.
 
@@ -64,14 +61,12 @@ class Recipe(
         ----------
         model : ModelMetadata
             Recommends preparation and post-processing.
-        name : str
+        reference : str
             Name or path that the model is asked for by.
         threshold, pixel_size
             As in `segment`.
         settings : dict
-            Fields of `Preparation` and `PostProcessing` that the user set.
-        **source
-            Axes, channel, and what it is made with.
+            Any other field that the user set.
 
         Raises
         ------
@@ -85,11 +80,11 @@ class Recipe(
             **own,
             **dict(PostProcessing(**model.post_processing)),
             **settings,
-            "model": name,
+            "model": reference,
             "threshold": threshold,
             "pixel_size": pixel_pair(pixel_size),
         }
-        return cls(**values, **source)
+        return cls(**values)
 
 
 @cache

@@ -13,6 +13,7 @@ from ..inference.frames import Frames, Index
 from ..inference.predictor import Predictor, count_tiles, shared_predictor
 from ..inference.prepare import is_constant
 from ..models import Model, load
+from .measure import PixelSize
 from .recipe import Recipe, versions
 from .result import Segmentation
 
@@ -77,56 +78,88 @@ def segment_steps(
                 maps[index] = stop.value[0]
                 break
             yield Step(number * tiles + tile.done, len(wanted) * tiles, index)
+    recipe = recipe.replace(axes=frames.axes, channel=frames.channel)
     return Segmentation(frames, maps, recipe, _warn(constant, len(wanted)))
 
 
-def plan(
-    image: Any,
-    model: str | Model,
-    threshold: float,
-    pixel_size: Any,
-    device: str,
-    backend: str,
-    settings: dict[str, Any],
-) -> tuple[Frames, Predictor, Recipe]:
-    """Check everything that a run needs, and load the model.
-
-    Returns
-    -------
-    Frames, Predictor, Recipe
-        For `segment_steps`.
+def open_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:
+    """The shared predictor of a segmentation model.
 
     Raises
     ------
-    SpherosegError
-        The image, the model, a setting or the device cannot be used.
+    BadSetting
+        The model is for something else.
+    UnknownName, NoWeights, WrongWeights, NoDevice
+        It cannot run, or not there.
     """
-    settings = dict(settings)
-    made_with = settings.pop("made_with", None) or {}
-    frames = Frames.of(image, settings.pop("axes", None), settings.pop("channel", None))
-    name = model.metadata.name if isinstance(model, Model) else str(model)
     opened = model if isinstance(model, Model) else load(model)
-    metadata = opened.metadata
-    if metadata.task != "segmentation":
+    if opened.metadata.task != "segmentation":
         raise BadSetting(
-            f"'{name}' is a model for {metadata.task}", hint="Choose one for segmentation."
+            f"'{opened.metadata.name}' is a model for {opened.metadata.task}",
+            hint="Choose one for segmentation.",
         )
-    made = made_with.get("sha256")
+    return shared_predictor(opened, device, backend)
+
+
+def complete(
+    predictor: Predictor, threshold: float, pixel_size: PixelSize, settings: dict[str, Any]
+) -> Recipe:
+    """The recipe of a run: what the user set, completed by what the model recommends.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        From `open_predictor`.
+    threshold, pixel_size
+        As in `segment`.
+    settings : dict
+        Any other field of `Recipe`. What an earlier run was ``made_with`` is compared.
+
+    Raises
+    ------
+    BadSetting
+        A setting is unknown or out of bounds, or a recipe was made with other weights.
+    """
+    metadata = predictor.model.metadata
+    made = (settings.get("made_with") or {}).get("sha256")
     if made and metadata.sha256 and made != metadata.sha256:
         raise BadSetting(
-            f"The recipe was made with other weights of '{name}'",
+            f"The recipe was made with other weights of '{metadata.name}'",
             hint="Install those, or leave out made_with to run it with these.",
         )
-    source = {"axes": frames.axes, "channel": frames.channel}
-    recipe = Recipe.of(metadata, name, threshold, pixel_size, settings, **source)
-    predictor = shared_predictor(opened, device, backend)
     made_with = {
         "sha256": metadata.sha256,
         "device": predictor.device,
         "backend": predictor.backend,
         "versions": versions(),
     }
-    return frames, predictor, recipe.replace(made_with=made_with)
+    settings = {**settings, "made_with": made_with}
+    return Recipe.of(metadata, predictor.model.reference, threshold, pixel_size, settings)
+
+
+def run_to_end(
+    steps: Generator[Step, None, Segmentation],
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Segmentation:
+    """Consume `segment_steps`, telling `progress` and asking `cancel` after every tile.
+
+    Raises
+    ------
+    Cancelled
+        `cancel` said so.
+    """
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            result: Segmentation = stop.value
+            return result
+        if progress is not None:
+            progress(step.done, step.total)
+        if cancel is not None and cancel():
+            steps.close()
+            raise Cancelled()
 
 
 def segment(
@@ -134,7 +167,7 @@ def segment(
     model: str | Model = "unet",
     threshold: float = 0.5,
     *,
-    pixel_size: float | tuple[float, float] | None = None,
+    pixel_size: PixelSize = None,
     device: str = "auto",
     backend: str = "auto",
     progress: Progress | None = None,
@@ -182,18 +215,10 @@ def segment(
     >>> result = ss.segment(image, "unet", pixel_size=0.65)  # doctest: +SKIP
     >>> result.table["equivalent_diameter_um"].mean()  # doctest: +SKIP
     """
-    steps = segment_steps(*plan(image, model, threshold, pixel_size, device, backend, settings))
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            result: Segmentation = stop.value
-            return result
-        if progress is not None:
-            progress(step.done, step.total)
-        if cancel is not None and cancel():
-            steps.close()
-            raise Cancelled()
+    frames = Frames.of(image, settings.get("axes"), settings.get("channel"))
+    predictor = open_predictor(model, device, backend)
+    recipe = complete(predictor, threshold, pixel_size, settings)
+    return run_to_end(segment_steps(frames, predictor, recipe), progress, cancel)
 
 
 def _warn(constant: list[Index], total: int) -> tuple[str, ...]:

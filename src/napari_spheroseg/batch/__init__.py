@@ -1,0 +1,1 @@
+"""Many images: find them, run them, write what was found."""

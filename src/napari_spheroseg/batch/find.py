@@ -1,0 +1,76 @@
+"""Which files a list of files, folders and patterns stands for."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UnreadableFile
+from ..readwrite.images import SUFFIXES
+
+_OURS = ("_labels.tif",)
+
+
+def find_images(inputs: Iterable[str | Path]) -> list[Path]:
+    """Image files, each once, in the order of inputs and by name within a folder or pattern.
+
+    Parameters
+    ----------
+    inputs : iterable of str or Path
+        Files, taken whatever they are; folders, searched for images but not their subfolders;
+        patterns with ``*``, ``?`` or ``**``. Our own label images are passed over in the latter.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    UnreadableFile
+        A folder or pattern holds no image. A file that is missing is returned: it fails by itself.
+    """
+    found: dict[Path, None] = {}
+    for each in inputs:
+        path = Path(each)
+        if path.is_dir():
+            matches = sorted(path.iterdir())
+        elif glob.has_magic(str(each)) and not path.exists():
+            matches = sorted(Path(match) for match in glob.glob(str(each), recursive=True))  # noqa: PTH207
+        else:
+            found[path] = None
+            continue
+        images = [match for match in matches if match.is_file() and _is_image(match)]
+        if not images:
+            raise UnreadableFile(
+                f"'{each}' holds no image", hint=f"Images end in {', '.join(SUFFIXES)}."
+            )
+        found |= dict.fromkeys(images)
+    return list(found)
+
+
+def output_stems(paths: list[Path]) -> dict[Path, str]:
+    """A name for each file's results that no other file's has.
+
+    The file's stem; where several share it, with its folder or suffix, or at last a number.
+    """
+
+    def taken_twice(names: Iterable[str]) -> set[str]:
+        return {name for name, count in Counter(names).items() if count > 1}
+
+    stems = {path: path.stem for path in paths}
+    longer = (
+        lambda path: f"{path.resolve().parent.name}_{path.stem}",
+        lambda path: f"{path.resolve().parent.name}_{path.stem}_{path.suffix[1:]}",
+        lambda path: f"{path.stem}_{paths.index(path) + 1}",
+    )
+    for name in longer:
+        double = taken_twice(stems.values())
+        stems |= {path: name(path) for path, stem in stems.items() if stem in double}
+    return stems
+
+
+def _is_image(path: Path) -> bool:
+    name = path.name.lower()
+    return name.endswith(SUFFIXES) and not name.startswith(".") and not name.endswith(_OURS)

@@ -1,0 +1,52 @@
+"""``spheroseg models``: list, look at, install and remove models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import models
+
+app = typer.Typer(
+    help="List, install and remove models.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_Name = Annotated[str, typer.Argument(help="Name of a model.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """List all models, those that wait for a checkpoint included."""
+    for each in models.known():
+        state = each.task if each.has_weights else f"{each.task}, no weights installed"
+        print(f"{each.name:20s} {each.title:20s} {state}")
+
+
+@app.command()
+def info(name: _Name) -> None:
+    """Show what is known of a model, as JSON."""
+    print(models.info(name).model_dump_json(indent=2))
+
+
+@app.command()
+def install(
+    path: Annotated[Path, typer.Argument(help="Checkpoint file, or folder of a model.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it  [default: as the file]")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite one of this name.")] = False,
+) -> None:
+    """Install a checkpoint or model for all later runs."""
+    installed = models.install(path, name, replace=replace)
+    print(f"Installed '{installed.name}' ({installed.title}); use it with --model {installed.name}")
+
+
+@app.command()
+def remove(name: _Name) -> None:
+    """Delete an installed model."""
+    models.remove(name)
+    print(f"Removed '{name}'")

@@ -1,0 +1,70 @@
+"""Command line options made from settings: nothing is listed twice."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import typer
+
+from ..settings import Settings
+
+
+def with_settings(
+    *sources: tuple[type[Settings], Iterable[str] | None],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an option for each field; those that were used arrive as ``settings``.
+
+    Parameters
+    ----------
+    *sources : (Settings class, names or None)
+        Fields to take; None takes all that the command does not have itself.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
+        taken = {parameter.name for parameter in own}
+        made = [
+            _option(settings, name)
+            for settings, names in sources
+            for name in (names or settings.model_fields)
+            if name not in taken
+        ]
+
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> Any:
+            used = {p.name: arguments.pop(p.name) for p in made}
+            used = {name: value for name, value in used.items() if value is not None}
+            return command(**arguments, settings=used)
+
+        hints = inspect.get_annotations(command, eval_str=True)
+        parameters = [p.replace(annotation=hints[p.name]) for p in own] + made
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapper
+
+    return decorate
+
+
+def _option(settings: type[Settings], name: str) -> inspect.Parameter:
+    field = settings.model_fields[name]
+    default = field.default
+    said = "" if default is None else f"  [default: {_say(default)}, or as the model recommends]"
+    option = typer.Option(help=f"{field.description}{said}", show_default=False)
+    annotation = Annotated[_plain(field.annotation) | None, option]  # type: ignore[operator]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
+
+
+def _say(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _plain(annotation: Any) -> Any:
+    """The type without None, as typer wants it."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(each for each in get_args(annotation) if each is not type(None))
+    return annotation

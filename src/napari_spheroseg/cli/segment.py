@@ -1,0 +1,69 @@
+"""``spheroseg segment``: outline the spheroids in files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..models import Preparation
+from ..segmentation.settings import PostProcessing
+from .options import with_settings
+
+_PREPARATION = ("long_side", "scale", "tile", "overlap", "low", "high", "intensity")
+
+
+@with_settings((PostProcessing, None), (Preparation, _PREPARATION))
+def segment(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Images, folders or patterns: TIFF, PNG, JPEG, BMP.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of a model, or path of a checkpoint.")] = "unet",
+    threshold: Annotated[
+        float, typer.Option(help="Pixels of a higher probability belong to an object.")
+    ] = 0.5,
+    pixel_size: Annotated[
+        float | None, typer.Option(help="µm per pixel  [default: as the file says]")
+    ] = None,
+    channel: Annotated[int | None, typer.Option(help="Channel to segment, from 0.")] = None,
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
+    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    *,
+    settings: dict[str, Any],
+) -> int:
+    """Outline the spheroids in images; write labels, polygons and one table of measurements."""
+    from ..batch.find import find_images
+    from ..batch.run import segment_files
+
+    paths = find_images(inputs)
+    asked = {"channel": channel, "axes": axes}
+    settings |= {name: value for name, value in asked.items() if value is not None}
+    items = segment_files(
+        paths,
+        out,
+        model,
+        threshold,
+        pixel_size=pixel_size,
+        device=device,
+        backend=backend,
+        **settings,
+    )
+    failed = 0
+    for number, item in enumerate(items, start=1):
+        place = f"[{number}/{len(paths)}] {item.path.name}"
+        if item.error:
+            failed += 1
+            print(f"spheroseg: {item.path}: {' '.join(item.error.split())}", file=sys.stderr)
+            continue
+        found = f"{item.objects} object{'' if item.objects == 1 else 's'}"
+        print(f"{place}: {found}, {item.seconds:.2f} s", *item.warnings, sep="; ")
+    print(f"Results are in {out}" + (f"; {failed} of {len(paths)} images failed" if failed else ""))
+    return 1 if failed else 0

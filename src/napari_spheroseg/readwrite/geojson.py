@@ -1,0 +1,183 @@
+"""Polygons as GeoJSON that QuPath opens, and back.
+
+Coordinates are pixels with the origin at the corner of the first pixel, x before y, as QuPath
+has them; ours (`Polygon`) count from the centre of the first pixel, so half a pixel lies between.
+Rings are closed. The collection's member ``spheroseg`` states unit, pixel size and recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import UnreadableFile
+from .atomic import write_text
+
+if TYPE_CHECKING:
+    from ..segmentation.polygons import Polygon, Ring
+
+_HALF = 0.5  # from the centre of a pixel to its corner
+_RED_GREEN_BLUE = [255, 215, 0]
+
+
+@dataclass(frozen=True, eq=False)
+class PolygonFile:
+    """What a GeoJSON file holds.
+
+    Attributes
+    ----------
+    polygons : list of Polygon
+    axes : str
+        Names of the axes that lead to a polygon's frame, such as "T" or "TZ".
+    pixel_size : (float, float) or None
+        µm, height and width.
+    recipe : dict
+        How they were made; empty where the file does not say.
+    """
+
+    polygons: list[Polygon]
+    axes: str = ""
+    pixel_size: tuple[float, float] | None = None
+    recipe: Mapping[str, Any] | None = None
+
+
+def write_geojson(
+    path: Path, content: PolygonFile, measures: Iterable[Mapping[str, Any]] = ()
+) -> None:
+    """Write polygons.
+
+    Parameters
+    ----------
+    path : Path
+    content : PolygonFile
+    measures : iterable of mapping
+        Rows of the table; each goes, by its ``label``, into the measurements of its polygon.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be written.
+    """
+    rows = {int(row["label"]): row for row in measures}
+    size = content.pixel_size
+    collection = {
+        "type": "FeatureCollection",
+        "spheroseg": {
+            "format_version": 1,
+            "unit": "px",
+            "origin": "corner of the first pixel",
+            "axes": content.axes,
+            "pixel_size_um": None if size is None else {"y": size[0], "x": size[1]},
+            "recipe": dict(content.recipe or {}),
+        },
+        "features": [_feature(each, content.axes, rows.get(each.id)) for each in content.polygons],
+    }
+    write_text(path, json.dumps(collection))
+
+
+def read_geojson(path: Path) -> PolygonFile:
+    """Read polygons that we or QuPath wrote.
+
+    Raises
+    ------
+    UnreadableFile
+        It is missing, no GeoJSON, or holds no polygons.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        features = content["features"] if isinstance(content, dict) else content
+        ours = content.get("spheroseg", {}) if isinstance(content, dict) else {}
+        axes = ours.get("axes", "")
+        polygons = [
+            polygon
+            for number, feature in enumerate(features, start=1)
+            for polygon in _polygons(feature, axes, number)
+        ]
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read", hint="Check the path.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise UnreadableFile(
+            f"{path.name} is no GeoJSON with polygons: {error}",
+            hint="Export a FeatureCollection of Polygon or MultiPolygon.",
+        ) from error
+    size = ours.get("pixel_size_um")
+    return PolygonFile(
+        polygons, axes, None if size is None else (size["y"], size["x"]), ours.get("recipe") or {}
+    )
+
+
+def _feature(polygon: Polygon, axes: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
+    geometry: dict[str, Any] = {
+        "type": "Polygon",
+        "coordinates": [_close(ring) for ring in polygon.rings],
+    }
+    if polygon.frame:
+        position = dict(zip(axes.lower(), polygon.frame, strict=False))
+        geometry["plane"] = {"c": -1, "z": position.get("z", 0), "t": position.get("t", 0)}
+    properties = {
+        "objectType": "annotation",
+        "name": str(polygon.id),
+        "classification": {"name": polygon.name, "color": _RED_GREEN_BLUE},
+        "id": polygon.id,
+        "parent": polygon.parent,
+        "mean_probability": _number(polygon.mean_probability),
+        "frame": list(polygon.frame),
+    }
+    if row is not None:
+        numbers = {key: _number(value) for key, value in row.items() if key != "label"}
+        properties["measurements"] = {k: v for k, v in numbers.items() if v is not None}
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _close(ring: Ring) -> list[list[float]]:
+    points = np.round(ring[:, ::-1].astype(float) + _HALF, 3).tolist()
+    closed: list[list[float]] = [*points, points[0]]
+    return closed
+
+
+def _open(coordinates: list[list[float]]) -> Ring:
+    points = np.asarray(coordinates, np.float64)[:, 1::-1] - _HALF
+    if len(points) > 1 and (points[0] == points[-1]).all():
+        points = points[:-1]
+    if len(points) < 3:
+        raise ValueError("a ring has fewer than three corners")
+    return np.asarray(points, np.float32)
+
+
+def _polygons(feature: Mapping[str, Any], axes: str, number: int) -> list[Polygon]:
+    from ..segmentation.polygons import Polygon
+
+    geometry, properties = feature["geometry"], feature.get("properties") or {}
+    parts = geometry["coordinates"]
+    if geometry["type"] == "Polygon":
+        parts = [parts]
+    elif geometry["type"] != "MultiPolygon":
+        return []
+    probability = properties.get("mean_probability")
+    plane = geometry.get("plane", {})
+    frame = properties.get("frame", [plane.get(axis, 0) for axis in axes.lower()])
+    return [
+        Polygon(
+            id=int(properties.get("id") or number) if _is_number(properties.get("id")) else number,
+            outer=_open(rings[0]),
+            holes=tuple(_open(ring) for ring in rings[1:]),
+            name=(properties.get("classification") or {}).get("name", "spheroid"),
+            parent=properties.get("parent"),
+            mean_probability=float("nan") if probability is None else float(probability),
+            frame=tuple(int(position) for position in frame),
+        )
+        for rings in parts
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
