@@ -2,7 +2,7 @@
 
 from .library import available, info, install, known, load, remove
 from .metadata import ModelMetadata, Preparation
-from .model import Model
+from .model import Model, no_weights
 
 __all__ = [
     "Model",
@@ -13,5 +13,6 @@ __all__ = [
     "install",
     "known",
     "load",
+    "no_weights",
     "remove",
 ]

@@ -82,11 +82,17 @@ def recognise(state: Mapping[str, Tensor], name: str) -> tuple[str, dict[str, An
     Raises
     ------
     WrongWeights
-        No network of ours has such keys.
+        No network of ours has such keys, or some that tell its widths are missing.
     """
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     for network in networks.names():
-        arguments = networks.NETWORKS[network].recognise(shapes)
+        try:
+            arguments = networks.NETWORKS[network].recognise(shapes)
+        except (KeyError, IndexError) as error:
+            raise WrongWeights(
+                f"{name} is like a {network}, but weights are missing or misshapen ({error})",
+                hint="The file is incomplete: copy or download it again.",
+            ) from error
         if arguments is not None:
             return network, arguments
     some = ", ".join(list(shapes)[:3])
@@ -142,7 +148,7 @@ def _read_torch(path: Path) -> Any:
                 hint="Ask its author for a state_dict or a safetensors file.",
             ) from error
         raise _damaged(path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # torch raises whatever a damaged file makes it stumble over
         raise _damaged(path, error) from error
 
 

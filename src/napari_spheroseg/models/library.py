@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -221,7 +222,7 @@ def _load_checkpoint(path: Path) -> Model:
     state = read_state(path)
     network, arguments = recognise(state, path.name)
     channels = 1 if arguments.get("in_channels") == 1 else 3
-    stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in path.stem).lstrip("_-")
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem).lstrip("_-")
     metadata = ModelMetadata(
         name=stem or network,
         title=_TITLES.get(network, network),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import NoWeights, WrongWeights
+from ..errors import NoWeights, UnreadableFile, WrongWeights
 from .metadata import ModelMetadata
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Model:
         ------
         NoWeights
             None are installed.
+        UnreadableFile
+            The file is gone or damaged.
         WrongWeights
             The file is not the one that the metadata describe.
         """
@@ -62,6 +64,11 @@ class Model:
         if self._state is None:
             if self.weights is None or not self.metadata.has_weights:
                 raise no_weights(self.metadata)
+            if not self.weights.is_file():
+                raise UnreadableFile(
+                    f"The weights of '{name}' are missing: there is no file {self.weights}",
+                    hint="Install the model again.",
+                )
             if sha256_of(self.weights) != self.metadata.sha256:
                 raise WrongWeights(
                     f"The weights of '{name}' are not those that its model.json describes",

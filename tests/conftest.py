@@ -1,0 +1,119 @@
+"""Fixtures that all tests share: an empty models folder, a tiny model, images with known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_spheroseg import models, networks
+from napari_spheroseg.inference import predictor
+from napari_spheroseg.models import library
+from napari_spheroseg.models.model import sha256_of
+
+FEATURES = [4, 8, 16]
+
+
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path_factory, monkeypatch):
+    """A models folder of its own for every test, and no predictor left from another."""
+    folder = tmp_path_factory.mktemp("models") / "user"
+    monkeypatch.setenv("SPHEROSEG_MODELS", str(folder))
+    predictor.forget_shared()
+    yield folder
+    predictor.forget_shared()
+
+
+def threshold_network() -> torch.nn.Module:
+    """A U-Net whose logit is 40 * (brightness - 0.5) at every pixel: what it finds is known."""
+    network = networks.create(
+        "unet", in_channels=1, features=FEATURES, use_instance_norm=False, keep_unused=False
+    )
+    state = network.state_dict()
+    for key, value in state.items():
+        # statistics that leave everything as it is, and convolutions that see nothing
+        is_norm_weight = value.ndim == 1 and key.endswith("weight")
+        value.fill_(1 if is_norm_weight or key.endswith("running_var") else 0)
+    for layer in ("init_conv.double_conv.0", "init_conv.double_conv.4"):
+        state[f"{layer}.weight"][0, 0, 1, 1] = 1
+    for layer in ("decoder_blocks.1.double_conv.0", "decoder_blocks.1.double_conv.4"):
+        state[f"{layer}.weight"][0, 0, 1, 1] = 1
+    state["final_conv.weight"][0, 0] = 40
+    state["final_conv.bias"][0] = -20
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def save_model(folder: Path, network: torch.nn.Module, **metadata) -> Path:
+    """Write a model's folder as `install` does, without going through it."""
+    folder.mkdir(parents=True)
+    save_file(network.state_dict(), folder / library.WEIGHTS)
+    values = {
+        "name": folder.name,
+        "title": folder.name,
+        "network": "unet",
+        "sha256": sha256_of(folder / library.WEIGHTS),
+        **metadata,
+    }
+    library.write_metadata(folder, models.ModelMetadata(**values))
+    return folder
+
+
+ARGUMENTS = {
+    "in_channels": 1,
+    "features": FEATURES,
+    "use_instance_norm": False,
+    "keep_unused": False,
+}
+
+
+@pytest.fixture(scope="session")
+def bright(tmp_path_factory) -> Path:
+    """Folder of a model that finds what is brighter than half of the image's range."""
+    folder = tmp_path_factory.mktemp("bright") / "bright"
+    return save_model(folder, threshold_network(), arguments=ARGUMENTS)
+
+
+@pytest.fixture(scope="session")
+def small_network() -> torch.nn.Module:
+    """A small U-Net of the published kind with random weights."""
+    torch.manual_seed(0)
+    return networks.create("unet", features=FEATURES).eval()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory, small_network) -> Path:
+    """A bare state_dict on disk."""
+    path = tmp_path_factory.mktemp("checkpoint") / "spheroids.pth"
+    torch.save(small_network.state_dict(), path)
+    return path
+
+
+def draw_disc(shape, centre, radius) -> np.ndarray:
+    """Pixels whose centre lies in a disc."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+@pytest.fixture(scope="session")
+def disc():
+    """The function that draws a disc as a mask."""
+    return draw_disc
+
+
+@pytest.fixture(scope="session")
+def image(disc) -> np.ndarray:
+    """Three bright discs of radius 20, 14 and 9 on a dark ground, 16 bit."""
+    plane = np.full((128, 160), 100, np.uint16)
+    for centre, radius in (((40, 40), 20), ((90, 110), 14), ((30, 120), 9)):
+        plane[disc(plane.shape, centre, radius)] = 3000
+    return plane
+
+
+@pytest.fixture
+def model(bright) -> models.Model:
+    """The bright model, opened."""
+    return models.load(bright)
