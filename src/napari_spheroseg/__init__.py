@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import models, networks, synthetic
     from .errors import SpherosegError
+    from .readwrite.images import read_image
     from .segmentation.measure import measure
     from .segmentation.result import Segmentation
     from .segmentation.run import segment
@@ -28,6 +29,7 @@ __all__ = [
     "measure",
     "models",
     "networks",
+    "read_image",
     "segment",
     "synthetic",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "Segmentation": "segmentation.result",
     "SpherosegError": "errors",
     "measure": "segmentation.measure",
+    "read_image": "readwrite.images",
     "segment": "segmentation.run",
 }
 _MODULES = ("models", "networks", "synthetic")

@@ -106,8 +106,10 @@ def segment_files(
         _write_run(out / "run.json", items, recipe.model_dump(mode="json"), started)
 
 
-def write_result(result: Segmentation, out: Path, stem: str) -> None:
+def write_result(result: Segmentation, out: Path, stem: str, *, with_table: bool = False) -> None:
     """Write one result as ``<stem>_labels.tif`` and ``<stem>_polygons.geojson``.
+
+    Where asked, also its table as ``<stem>_measurements.csv``.
 
     Raises
     ------
@@ -119,6 +121,9 @@ def write_result(result: Segmentation, out: Path, stem: str) -> None:
     content = PolygonFile(result.polygons, axes, size, result.recipe)
     rows = result.table.to_dict("records")
     write_geojson(out / f"{stem}_polygons.geojson", content, rows)  # type: ignore[arg-type]
+    if with_table:
+        with replacing(out / f"{stem}_measurements.csv") as temporary:
+            result.table.to_csv(temporary, index=False)
 
 
 def _segment_file(path: Path, predictor: Predictor, recipe: Recipe) -> Segmentation:

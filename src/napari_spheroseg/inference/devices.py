@@ -49,3 +49,11 @@ def _gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def use_threads(count: int) -> None:
+    """Threads for networks on the CPU, in the whole process; 0 leaves the choice to torch."""
+    if count:
+        import torch
+
+        torch.set_num_threads(count)

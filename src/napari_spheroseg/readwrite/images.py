@@ -34,7 +34,7 @@ class ImageFile:
     pixel_size: tuple[float, float] | None = None
 
 
-def read_image(path: Path) -> ImageFile:
+def read_image(path: str | Path) -> ImageFile:
     """Read TIFF, PNG, JPEG or BMP.
 
     Raises
@@ -42,6 +42,7 @@ def read_image(path: Path) -> ImageFile:
     UnreadableFile
         It is missing, damaged, or of another format.
     """
+    path = Path(path)
     if not path.is_file():
         raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
     suffix = path.suffix.lower()

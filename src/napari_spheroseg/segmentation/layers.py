@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..inference.frames import Frames
     from .polygons import Polygon
     from .result import Segmentation
 
@@ -35,22 +36,27 @@ def layer_tuples(result: Segmentation, name: str, like: Any = None) -> list[tupl
         For ``viewer.add_layer(napari.layers.Layer.create(*each))``.
     """
     shared = {**placement(result, like), "metadata": {"spheroseg": result.recipe}}
-    labels = {
-        **shared,
-        "name": f"{name} labels",
-        "features": label_features(result.table),
-        "opacity": 0.4,
-    }
-    polygons = {**shared, "name": f"{name} polygons", **shape_arguments(result)}
-    return [
-        (result.labels, labels, "labels"),
-        (polygons.pop("data"), polygons, "shapes"),
-    ]
+    shown = result.layer_data
+    labels = {**shared, "name": f"{name} labels", **shown["labels"], "opacity": 0.4}
+    polygons = {**shared, "name": f"{name} polygons", **shown["shapes"]}
+    return [(labels.pop("data"), labels, "labels"), (polygons.pop("data"), polygons, "shapes")]
+
+
+def _layer_axes(frames: Frames) -> str:
+    """Axes of the layers.
+
+    A channel axis in front is left out: napari then shows the result with every channel. One
+    between other axes keeps its place, with the channel that was segmented as its only position.
+    """
+    return "".join(
+        axis for i, axis in enumerate(frames.axes) if axis != "S" and (axis != "C" or i > 0)
+    )
 
 
 def placement(result: Segmentation, like: Any = None) -> dict[str, Any]:
-    """scale, translate, units and axis_labels for the axes of the result."""
-    axes = result.frames.leading_axes + "YX"
+    """scale, translate, units and axis_labels for the axes of the layers."""
+    frames = result.frames
+    axes = _layer_axes(frames)
     if like is None:
         pair = result.settings.pixel_size
         lengths = dict.fromkeys(axes, (1.0, "pixel"))
@@ -61,12 +67,22 @@ def placement(result: Segmentation, like: Any = None) -> dict[str, Any]:
             "units": [lengths[axis][1] for axis in axes],
             "axis_labels": list(axes.lower()),
         }
-    of_layer = [axis for axis in result.frames.axes if axis != "S"]
-    kept = [of_layer.index(axis) for axis in axes]
-    return {
-        what: [getattr(like, what)[i] for i in kept]
+    of_image = frames.axes.replace("S", "")
+    placed = {
+        what: [getattr(like, what)[of_image.index(axis)] for axis in axes]
         for what in ("scale", "translate", "units", "axis_labels")
     }
+    if "C" in axes:
+        at = axes.index("C")
+        placed["translate"][at] += placed["scale"][at] * (frames.channel or 0)
+    return placed
+
+
+def label_arguments(result: Segmentation) -> dict[str, Any]:
+    """Data and features of the Labels layer."""
+    labels, axes = result.labels, _layer_axes(result.frames)
+    data = np.expand_dims(labels, axes.index("C")) if "C" in axes else labels
+    return {"data": data, "features": label_features(result.table)}
 
 
 def label_features(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,17 +97,29 @@ def shape_arguments(result: Segmentation) -> dict[str, Any]:
         for polygon in result.polygons
         for number, ring in enumerate(polygon.rings)
     ]
-    ndim = len(result.frames.shape)
+    axes = _layer_axes(result.frames)
+    channel = axes.index("C") if "C" in axes else None
+
+    def place(frame: tuple[int, ...]) -> tuple[int, ...]:
+        return frame if channel is None else (*frame[:channel], 0, *frame[channel:])
+
     return {
-        "data": [at_frame(ring, polygon.frame) for polygon, _, ring in rings],
-        "ndim": ndim,
-        "shape_type": "polygon",
-        "features": _ring_features([(polygon, number) for polygon, number, _ in rings]),
-        "face_color": "transparent",
-        "edge_color": [HOLE_COLOUR if number else OUTLINE_COLOUR for _, number, _ in rings]
-        or OUTLINE_COLOUR,
+        "data": [at_frame(ring, place(polygon.frame)) for polygon, _, ring in rings],
+        "ndim": len(axes),
         "edge_width": edge_width(result.frames.plane_shape),
-        "text": {"string": "{number}", "color": OUTLINE_COLOUR, "size": 9},
+        **ring_arguments([(polygon, number) for polygon, number, _ in rings]),
+    }
+
+
+def ring_arguments(rings: list[tuple[Polygon, int]]) -> dict[str, Any]:
+    """Features, colours and text of rings, each named by its polygon and place (0: outer)."""
+    colours = [HOLE_COLOUR if number else OUTLINE_COLOUR for _, number in rings]
+    return {
+        "shape_type": "polygon",
+        "features": _ring_features(rings),
+        "face_color": "transparent",
+        "edge_color": colours or OUTLINE_COLOUR,
+        "text": {"string": "{number}", "color": "white", "size": 8},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadImage
 from ..inference.frames import Frames, Index
 from .labelling import label
 from .measure import column_names, measure_plane
@@ -20,6 +21,9 @@ from .settings import PostProcessing
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_MAY_DIFFER = PostProcessing.model_fields  # in results of one image that are shown together
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,17 @@ def analyse(
     Plane
         Ids are equal in labels, polygons and table.
     """
-    labels = label(probability, settings)
+    return describe(label(probability, settings), probability, grey, settings, pixel_size)
+
+
+def describe(
+    labels: NDArray[np.int32],
+    probability: NDArray[np.float32],
+    grey: NDArray[Any],
+    settings: PostProcessing,
+    pixel_size: tuple[float, float] | None,
+) -> Plane:
+    """Polygons and measurements of labels that are there already; see `analyse`."""
     table = measure_plane(labels, grey, probability, pixel_size)
     means = dict(zip(table["label"], table["mean_probability"], strict=True))
     polygons = [
@@ -84,12 +98,16 @@ class Segmentation:
         How it was made.
     warnings : tuple of str
         What the user should know.
+    corrections : ndarray of int32 or None
+        Labels that somebody corrected by hand; they take the place of those computed.
     """
 
     frames: Frames
     maps: Mapping[Index, NDArray[np.float32]]
     settings: Recipe
     warnings: tuple[str, ...] = ()
+    corrections: NDArray[np.int32] | None = None
+    _planes: dict[Index, Plane] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -101,29 +119,41 @@ class Segmentation:
         """Probability in [0, 1], shape of the labels; 0 in frames that were not predicted."""
         return self._stack({index: self.maps[index] for index in self.maps}, np.float32)
 
-    @cached_property
+    @property
     def planes(self) -> dict[Index, Plane]:
         """Objects of every frame, each numbered from 1."""
         return {index: self.plane(index) for index in sorted(self.maps)}
 
     def plane(self, index: Index) -> Plane:
-        """Objects of one frame, numbered from 1."""
-        return analyse(
+        """Objects of one frame, numbered from 1; computed when first asked for."""
+        if index not in self._planes:
+            self._planes[index] = self._analyse(index)
+        return self._planes[index]
+
+    def _analyse(self, index: Index) -> Plane:
+        how = (
             self.maps[index],
             self.frames.grey(index),
             self.settings.post_processing(),
             self.settings.pixel_size,
         )
+        if self.corrections is not None:
+            return describe(self.corrections[index], *how)
+        return analyse(*how)
 
     @cached_property
     def offsets(self) -> dict[Index, int]:
         """What is added to the numbers of a frame, so that they are unique in the stack."""
+        if self.corrections is not None:
+            return dict.fromkeys(self.planes, 0)
         counts = [len(plane.table) for plane in self.planes.values()]
         return dict(zip(self.planes, np.cumsum([0, *counts]).tolist(), strict=False))
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """int32, leading axes then (Y, X); 0 is background, numbers are unique in a stack."""
+        if self.corrections is not None:
+            return self.corrections
         return self._stack(
             {
                 index: np.where(plane.labels, plane.labels + self.offsets[index], 0)
@@ -177,11 +207,56 @@ class Segmentation:
             A new one; nothing is computed until it is asked for.
         """
         wanted = self.settings.post_processing().replace(**changes)
-        return replace(self, settings=self.settings.replace(**dict(wanted)))
+        settings = self.settings.replace(**dict(wanted))
+        return replace(self, settings=settings, corrections=None)
+
+    def corrected(self, labels: NDArray[Any]) -> Segmentation:
+        """The same image with labels that somebody corrected; polygons and table follow them.
+
+        Parameters
+        ----------
+        labels : ndarray of integers
+            Of the shape of `labels`; numbers are kept.
+
+        Raises
+        ------
+        BadImage
+            The shape differs.
+        """
+        if labels.shape != self.frames.shape:
+            raise BadImage(f"Labels have shape {labels.shape}, the image {self.frames.shape}")
+        made_with = {**self.settings.made_with, "corrected_by_hand": True}
+        settings = self.settings.replace(made_with=made_with)
+        return replace(self, settings=settings, corrections=np.array(labels, np.int32))
+
+    @property
+    def summary(self) -> str:
+        """How many objects there are and how large, as one sentence."""
+        count = len(self.table)
+        if not count:
+            return "No objects."
+        unit = "px" if self.settings.pixel_size is None else "um"
+        diameter = self.table[f"equivalent_diameter_{unit}"].mean()
+        objects = "object" if count == 1 else "objects"
+        return f"{count} {objects}, mean diameter {diameter:.4g} {unit.replace('um', 'µm')}."
+
+    def continues(self, other: Segmentation) -> bool:
+        """Whether both are of the same image, and made in the same way but for post-processing."""
+        same = [name for name in type(self.settings).model_fields if name not in _MAY_DIFFER]
+        return self.frames.data is other.frames.data and all(
+            getattr(self.settings, name) == getattr(other.settings, name) for name in same
+        )
 
     def joined(self, other: Segmentation) -> Segmentation:
         """This and another's frames of the same image; where both have one, the other's."""
         return replace(other, maps={**self.maps, **other.maps})
+
+    @cached_property
+    def layer_data(self) -> dict[str, dict[str, Any]]:
+        """What the Labels and the Shapes layer show: data, features, colours."""
+        from .layers import label_arguments, shape_arguments
+
+        return {"labels": label_arguments(self), "shapes": shape_arguments(self)}
 
     def to_layers(self, name: str = "image", like: Any = None) -> list[tuple[Any, ...]]:
         """Labels and polygons as napari layer tuples; see `layers.layer_tuples`."""

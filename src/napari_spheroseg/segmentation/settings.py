@@ -24,14 +24,14 @@ class PostProcessing(Settings):
         0,
         ge=0,
         le=100,
-        title="Opening radius",
+        title="Opening radius (px)",
         description="Cuts bridges and bumps thinner than this radius (px).",
     )
     closing: int = Field(
         0,
         ge=0,
         le=100,
-        title="Closing radius",
+        title="Closing radius (px)",
         description="Closes gaps and dents narrower than this radius (px).",
     )
     fill_holes: bool = Field(False, title="Fill holes", description="Objects become solid.")
@@ -48,10 +48,10 @@ class PostProcessing(Settings):
         description="A neck is cut where it is narrower than its neighbours by at least this part.",
     )
     min_area: float = Field(
-        50, ge=0, title="Smallest area", description="Smaller objects are dropped (px²)."
+        50, ge=0, title="Smallest area (px²)", description="Smaller objects are dropped (px²)."
     )
     max_area: float | None = Field(
-        None, gt=0, title="Largest area", description="Larger objects are dropped (px²)."
+        None, gt=0, title="Largest area (px²)", description="Larger objects are dropped (px²)."
     )
     min_probability: float = Field(
         0,
@@ -75,7 +75,7 @@ class PostProcessing(Settings):
         0.5,
         ge=0,
         le=50,
-        title="Outline tolerance",
+        title="Outline tolerance (px)",
         description="Polygons may deviate from the outline by this much (px); 0 keeps all points.",
     )
 

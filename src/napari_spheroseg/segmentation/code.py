@@ -1,0 +1,60 @@
+"""A run as code that somebody can paste: Python, or a command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+from ..models import ModelMetadata
+from .recipe import Recipe
+
+_ALWAYS = ("model", "threshold")
+
+
+def said(recipe: Recipe, model: ModelMetadata) -> dict[str, Any]:
+    """What differs from the model's recommendation, and model and threshold anyway."""
+    usual = Recipe.of(model, recipe.model, model.threshold, None, {})
+    return {
+        name: value
+        for name, value in recipe
+        if name in _ALWAYS or (name != "made_with" and value != getattr(usual, name))
+    }
+
+
+def as_python(recipe: Recipe, model: ModelMetadata, path: str | None, layer: str) -> str:
+    """Python that does the run again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    model : ModelMetadata
+        The recipe's model.
+    path : str or None
+        File of the image; None where it came from elsewhere.
+    layer : str
+        Name of the image's layer, used where there is no file.
+    """
+    source = f"viewer.layers[{layer!r}].data" if path is None else f"ss.read_image({path!r}).data"
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in said(recipe, model).items())
+    return (
+        "import napari_spheroseg as ss\n\n"
+        f"image = {source}\n"
+        f"result = ss.segment(\n    image,\n{arguments})\n"
+        "print(result.table)\n"
+    )
+
+
+def as_command(recipe: Recipe, model: ModelMetadata, path: str | None) -> str:
+    """A command line that does the run again; see `as_python`."""
+    words = ["spheroseg", "segment", path or "IMAGE.tif", "-o", "results"]
+    for name, value in said(recipe, model).items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        elif isinstance(value, tuple):
+            words += [option, ",".join(str(each) for each in value)]
+        elif value is not None:
+            words += [option, str(value)]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -1,0 +1,1 @@
+"""Widgets for napari: thin shells around the library, a file a widget."""

@@ -1,0 +1,183 @@
+"""The expandable part of the segment widget: all settings but model and threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit
+from napari.layers import Image
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from superqt import QCollapsible
+
+from ..models import ModelMetadata
+from ..segmentation.settings import PUBLISHED, PostProcessing
+from . import forms
+from .preferences import Preferences
+from .source import full_resolution, guess_axes, pixel_size
+
+RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
+_WORKING_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096)
+_ALL_CHANNELS = ("all", -1)
+_DEVICES = ("auto", "cuda", "mps", "cpu")
+_FIELDS = [name for name in PostProcessing.model_fields if name != "threshold"]
+
+
+class MoreSettings(Container):
+    """Post-processing, working size, pixel size, axes, channel and device, by field name.
+
+    Parameters
+    ----------
+    wanted : Preferences
+        Device and units to begin with.
+
+    Attributes
+    ----------
+    post_changed : Signal
+        Post-processing moved: it can be applied without running again.
+    """
+
+    post_changed = Signal()
+
+    def __init__(self, wanted: Preferences) -> None:
+        self._in_micrometres = wanted.units == "micrometres"
+        self._recommended = PostProcessing()
+        self._layer_size: tuple[float, float] | None = None
+        self._shape: tuple[int, ...] = ()
+        self._filling = False
+        self.preset = ComboBox(
+            name="preset", label="Preset", choices=[RECOMMENDED, SERVICE, CUSTOM]
+        )
+        self._post = forms.fields(PostProcessing, _FIELDS)
+        super().__init__(
+            name="more", widgets=[self.preset, *self._post, *_run_fields(wanted)], labels=True
+        )
+        self.margins = (0, 0, 0, 0)
+        self.preset.changed.connect(self._apply_preset)
+        self.axes.changed.connect(self._offer_channels)
+        for each in self._post:
+            each.changed.connect(self._on_post)
+        self.collapsible = QCollapsible("More settings")
+        self.collapsible.addWidget(_scrolled(self.native))
+
+    def show_model(self, metadata: ModelMetadata) -> None:
+        """Fill in what a model recommends, unless the user went another way."""
+        self._recommended = PostProcessing(**metadata.post_processing)
+        self._apply_preset()
+
+    def show_image(self, layer: Image | None) -> None:
+        """Fill in axes and pixel size of an image layer."""
+        if layer is None:
+            return
+        self._layer_size = pixel_size(layer) if self._in_micrometres else None
+        self.pixel_size.value = 0 if self._layer_size is None else self._layer_size[0]
+        self._shape = full_resolution(layer).shape
+        self.axes.value = guess_axes(layer)
+        self.axes.visible = layer.ndim > 2
+        self._offer_channels()
+
+    def _offer_channels(self) -> None:
+        """The positions along the axis C, or the samples of RGB."""
+        axes = self.axes.value.upper()
+        letter = "C" if "C" in axes else "S"
+        count = self._shape[axes.index(letter)] if letter in axes[: len(self._shape)] else 0
+        numbers = [(str(i), i) for i in range(count)]
+        self.channel.choices = numbers if letter == "C" and count else [_ALL_CHANNELS, *numbers]
+        self.channel.visible = bool(numbers)
+
+    def post_processing(self) -> dict[str, Any]:
+        """Fields of `PostProcessing`, all but the threshold."""
+        return forms.values(self._post, PostProcessing)
+
+    def axes_and_channel(self) -> dict[str, Any]:
+        """Arguments of `Frames.of`."""
+        channel = self.channel.value
+        return {"axes": self.axes.value or None, "channel": None if channel == -1 else channel}
+
+    def run_settings(self) -> dict[str, Any]:
+        """Everything that a run wants beside image, model, threshold and device."""
+        settings = {**self.post_processing(), "pixel_size": self._pixel_size()}
+        if self.long_side.value:
+            settings["long_side"] = self.long_side.value
+        return settings
+
+    def _pixel_size(self) -> float | tuple[float, float] | None:
+        shown = self.pixel_size.value
+        if self._layer_size is not None and abs(shown - self._layer_size[0]) < 1e-4:
+            return self._layer_size  # all digits, and height and width apart
+        return shown or None
+
+    def _apply_preset(self) -> None:
+        if self.preset.value == CUSTOM:
+            return
+        self._filling = True
+        try:
+            forms.fill(self._post, self._preset_settings())
+        finally:
+            self._filling = False
+        self.post_changed.emit()
+
+    def _preset_settings(self) -> PostProcessing:
+        return PUBLISHED if self.preset.value == SERVICE else self._recommended
+
+    def _on_post(self) -> None:
+        if self._filling:
+            return
+        self.preset.value = CUSTOM
+        self.post_changed.emit()
+
+
+def _scrolled(inner: QWidget) -> QScrollArea:
+    """As high as its content where there is room, and with a scroll bar where there is not."""
+    scroll = QScrollArea()
+    scroll.setWidget(inner)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setSizeAdjustPolicy(QScrollArea.SizeAdjustPolicy.AdjustToContents)
+    scroll.setMinimumSize(inner.minimumSizeHint().width() + 20, 120)
+    return scroll
+
+
+def _run_fields(wanted: Preferences) -> list[Any]:
+    """Settings that take effect with the next run."""
+    size = FloatSpinBox(
+        name="pixel_size",
+        label="Pixel size (µm)",
+        min=0,
+        max=10_000,
+        step=0.01,
+        tooltip="Measures are in µm with it, in pixels without. Taken from the layer's scale "
+        "where its units are lengths. Takes effect with the next run.",
+    )
+    size.native.setDecimals(4)
+    size.native.setSpecialValueText("unknown")
+    return [
+        ComboBox(
+            name="long_side",
+            label="Working size",
+            choices=[("as the model", 0), *((f"{n} px", n) for n in _WORKING_SIZES)],
+            tooltip="Longer side that the image is resized to for the network. Larger finds "
+            "smaller objects and takes longer. Takes effect with the next run.",
+        ),
+        size,
+        LineEdit(
+            name="axes",
+            label="Axes",
+            tooltip="One letter an axis: Y, X, T for time, Z for depth, C for channels.",
+        ),
+        ComboBox(
+            name="channel",
+            label="Channel",
+            choices=[_ALL_CHANNELS],
+            tooltip="Channel to segment. Takes effect with the next run.",
+        ),
+        ComboBox(
+            name="device",
+            label="Device",
+            choices=_DEVICES,
+            value=wanted.device,
+            tooltip="auto: CUDA, else MPS, else CPU.",
+        ),
+    ]

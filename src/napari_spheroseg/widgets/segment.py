@@ -1,0 +1,394 @@
+"""The widget ``Segment spheroids``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import napari.viewer
+from magicgui.widgets import (
+    ComboBox,
+    Container,
+    FloatSlider,
+    Label,
+    ProgressBar,
+    PushButton,
+)
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from .. import models
+from ..errors import SpherosegError
+from ..inference.frames import Frames, Index
+from ..segmentation.result import Segmentation
+from .more_settings import MoreSettings
+from .preferences import preferences
+from .shown import ShownResult
+from .source import current_frame, full_resolution
+from .work import Work
+
+CURRENT, EVERY = "Current slice", "Every slice"
+_MEASURE_AFTER = 400  # ms without another stroke of the brush
+
+
+class SegmentWidget(Container):
+    """Outline the spheroids of an image layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its image layers are offered, and results are added to it.
+
+    Notes
+    -----
+    Children that scripts can set: ``image``, ``model``, ``threshold``, ``frames``, ``more`` (the
+    other settings, by field name), ``run`` (becomes Cancel while it runs), ``progress``.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        # napari hands plugins a proxy whose layers are proxies too; ours are compared by identity
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._shown: WeakKeyDictionary[Image, ShownResult] = WeakKeyDictionary()
+        self._last: ShownResult | None = None
+        self._run = Work(self._on_step, self._on_result, self._on_run_end)
+        self._update = Work(self._on_preview, self._on_update, self._on_update_end)
+        self._update_again = False
+        self._job: _Job | None = None
+        self._build()
+        choices = Container(
+            widgets=[self.image, self.model, self.threshold, self.frames], labels=True
+        )
+        copies = Container(
+            widgets=[self.copy_python, self.copy_command], layout="horizontal", labels=False
+        )
+        self._actions = Container(widgets=[self.save, copies], labels=False, enabled=False)
+        for part in (choices, copies, self._actions):
+            part.margins = (0, 0, 0, 0)
+        super().__init__(
+            widgets=[choices, self.run, self.progress, self.summary, self._actions],
+            labels=False,
+        )
+        layout = self.native.layout()
+        layout.insertWidget(1, self.more.collapsible)
+        layout.addStretch()
+        self._measure_timer = QTimer(self.native)
+        self._measure_timer.setSingleShot(True)
+        self._measure_timer.setInterval(_MEASURE_AFTER)
+        self._measure_timer.timeout.connect(self._measure_corrections)
+        self._connect()
+        self._refresh_choices()
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Image):
+            self.image.value = active
+        self._choose_model()
+        self._choose_image()
+
+    def _build(self) -> None:
+        wanted = preferences()
+        self._threads = wanted.threads
+        self.image = ComboBox(name="image", label="Image", choices=self._images)
+        known = self._models()
+        self.model = ComboBox(name="model", label="Model", choices=self._models)
+        if wanted.model in [name for _, name in known]:
+            self.model.value = wanted.model
+        self.threshold = FloatSlider(
+            name="threshold",
+            label="Threshold",
+            value=0.5,
+            min=0.01,
+            max=0.99,
+            step=0.01,
+            tooltip="Pixels of a higher probability belong to an object. "
+            "After a run it moves at once, without running again.",
+        )
+        self.frames = ComboBox(
+            name="frames", label="Slices", choices=[CURRENT, EVERY], visible=False
+        )
+        self.more = MoreSettings(wanted)
+        self.run = PushButton(name="run", text="Run", tooltip="Outline the spheroids")
+        self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
+        self.summary = Label(name="summary")
+        self.summary.native.setWordWrap(True)
+        self.save = PushButton(text="Save results…", tooltip="Labels, polygons and table")
+        self.copy_python = PushButton(
+            text="Copy as Python", tooltip="Code that does the last run again"
+        )
+        self.copy_command = PushButton(
+            text="Copy as command", tooltip="A command line that does the last run again"
+        )
+
+    def _connect(self) -> None:
+        self.image.changed.connect(self._choose_image)
+        self.model.changed.connect(self._choose_model)
+        self.threshold.changed.connect(self._refresh)
+        self.more.post_changed.connect(self._refresh)
+        self.run.changed.connect(self._run_or_cancel)
+        self.save.changed.connect(self._save)
+        self.copy_python.changed.connect(lambda: self._copy("python"))
+        self.copy_command.changed.connect(lambda: self._copy("command"))
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_choices)
+        self.native.destroyed.connect(self._closed)
+
+    # --- what can be chosen -------------------------------------------------------------------
+
+    def _images(self, _: Any = None) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _models(self, _: Any = None) -> list[tuple[str, str]]:
+        segmenting = [each for each in models.known() if each.task == "segmentation"]
+        return [
+            (each.title if each.has_weights else f"{each.title} (no weights)", each.name)
+            for each in segmenting
+        ]
+
+    def _refresh_choices(self) -> None:
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                layer.events.name.disconnect(self._refresh_choices)
+                layer.events.name.connect(self._refresh_choices)
+        self.image.reset_choices()
+
+    def _choose_image(self) -> None:
+        layer = self.image.value
+        self.more.show_image(layer)
+        leading = layer.ndim - 2 if layer is not None else 0
+        self.frames.visible = leading > 0
+        shown = self._shown.get(layer) if layer is not None else None
+        self._summarise(shown.segmentation if shown else None)
+
+    def _choose_model(self) -> None:
+        metadata = models.info(self.model.value)
+        self.model.tooltip = metadata.description
+        if not metadata.has_weights:
+            self.summary.value = str(models.no_weights(metadata))
+        self.threshold.value = metadata.threshold
+        self.more.show_model(metadata)
+
+    # --- a run --------------------------------------------------------------------------------
+
+    def _run_or_cancel(self) -> None:
+        if self._run.running:
+            self._run.cancel()
+            self.run.text, self.run.enabled = "Cancelling…", False
+            return
+        try:
+            job = self._new_job()
+        except SpherosegError as error:
+            show_error(str(error))
+            return
+        self._job = job
+        self.run.text = "Cancel"
+        self.progress.visible, self.progress.max, self.progress.value = True, 0, 0
+        self.summary.value = f"Loading {models.info(self.model.value).title}…"
+        self._run.start(job.steps, title=f"Segmenting {job.image.name}")
+
+    def _new_job(self) -> _Job:
+        layer = self.image.value
+        if layer is None:
+            raise SpherosegError(
+                "There is no image to segment",
+                hint="Open one, or try File ▸ Open Sample ▸ Spheroids.",
+            )
+        frames = Frames.of(full_resolution(layer), **self.more.axes_and_channel())
+        indices = None
+        if frames.leading_shape and self.frames.value == CURRENT:
+            indices = [current_frame(layer, frames, self._viewer)]
+        shown = self._shown.get(layer)
+        return _Job(
+            layer,
+            frames,
+            indices,
+            self.model.value,
+            self.threshold.value,
+            self.more.run_settings(),
+            self.more.device.value,
+            self._threads,
+            shown.segmentation if indices and shown else None,
+        )
+
+    def _on_step(self, step: Any) -> None:
+        self.progress.max, self.progress.value = step.total, step.done
+        self.summary.value = f"Segmenting: {step.done} of {step.total} tiles"
+
+    def _on_result(self, result: Segmentation) -> None:
+        assert self._job is not None
+        image = self._job.image
+        if image not in self._viewer.layers:
+            show_info(f"'{image.name}' was removed meanwhile; its result is shown all the same.")
+        elif full_resolution(image) is not self._job.frames.data:
+            show_warning(f"'{image.name}' changed meanwhile; the result is that of the old image.")
+        shown = self._shown.setdefault(image, ShownResult(self._viewer, image, self._on_edit))
+        shown.show(result)
+        self._last = shown
+        self._summarise(result)
+        for warning in result.warnings:
+            show_warning(warning)
+        if not len(result.table) and not result.warnings:
+            show_info(
+                "No objects were found: lower the threshold, or look at More settings "
+                "(smallest area, working size)."
+            )
+
+    def _on_run_end(self) -> None:
+        self.run.text, self.run.enabled = "Run", True
+        self.progress.visible = False
+        self._job = None
+        self._choose_image()
+        self._refresh()  # settings may have moved while it ran
+
+    # --- another threshold or post-processing, without inference ----------------------------------
+
+    def _refresh(self) -> None:
+        """Bring the result of the chosen image up to date with the settings, in a worker."""
+        shown = self._shown.get(self.image.value) if self.image.value is not None else None
+        if shown is None or shown.segmentation is None or self._run.running:
+            return
+        if self._update.running:
+            self._update_again = True
+            self._update.cancel()
+            return
+        try:
+            wanted = shown.segmentation.at(**self._post_processing())
+        except SpherosegError as error:
+            self.summary.value = str(error)
+            return
+        if wanted.settings == shown.segmentation.settings or shown.gone:
+            return
+        self._updating = shown
+        first = current_frame(shown.image, wanted.frames, self._viewer)
+        self._update.start(lambda: analyse_steps(wanted, first))
+
+    def _post_processing(self) -> dict[str, Any]:
+        return {**self.more.post_processing(), "threshold": self.threshold.value}
+
+    def _on_preview(self, preview: Any) -> None:
+        if preview is not None:
+            self._updating.preview(*preview)
+
+    def _on_update(self, result: Segmentation) -> None:
+        if result.corrections is None:
+            self._updating.show(result)
+        else:
+            self._updating.show_measures(result)
+        self._summarise(result)
+
+    def _on_update_end(self) -> None:
+        if self._update_again:
+            self._update_again = False
+            self._refresh()
+
+    # --- corrections by hand ------------------------------------------------------------------
+
+    def _on_edit(self) -> None:
+        self._measure_timer.start()
+
+    def _measure_corrections(self) -> None:
+        shown = self._last
+        if shown is None or not shown.edited or self._update.running or self._run.running:
+            return
+        corrected = shown.corrected()
+        self._updating = shown
+        self._update.start(lambda: analyse_steps(corrected, None))
+
+    # --- what to do with a result ----------------------------------------------------------------
+
+    def _summarise(self, result: Segmentation | None) -> None:
+        self._actions.enabled = result is not None
+        self.summary.value = "" if result is None else result.summary
+
+    def _current(self) -> ShownResult:
+        shown = self._shown.get(self.image.value, self._last)
+        assert shown is not None
+        return shown
+
+    def _save(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Save labels, polygons and table to")
+        if folder:
+            self.save_to(folder)
+
+    def save_to(self, folder: str | Path) -> None:
+        """Write labels, polygons and table of the image's result into a folder."""
+        from ..batch.run import write_result
+
+        shown = self._current()
+        stem = "".join(c if c.isalnum() or c in " -_." else "_" for c in shown.image.name)
+        try:
+            write_result(shown.corrected(), Path(folder), stem, with_table=True)
+        except SpherosegError as error:
+            show_error(str(error))
+            return
+        show_info(f"Saved {stem}_labels.tif, {stem}_polygons.geojson and {stem}_measurements.csv.")
+
+    def _copy(self, what: str) -> None:
+        from ..segmentation.code import as_command, as_python
+
+        shown = self._current()
+        assert shown.segmentation is not None
+        recipe = shown.segmentation.settings
+        metadata = models.info(recipe.model)
+        path = shown.image.source.path
+        if what == "python":
+            text = as_python(recipe, metadata, path, shown.image.name)
+        else:
+            text = as_command(recipe, metadata, path)
+        QApplication.clipboard().setText(text)
+        show_info("Copied.")
+
+    def _closed(self) -> None:
+        self._run.cancel()
+        self._update.cancel()
+
+
+class _Job:
+    """One press of Run: everything it needs, so that nothing on screen is read in the thread."""
+
+    def __init__(
+        self,
+        image: Image,
+        frames: Frames,
+        indices: list[Index] | None,
+        model: str,
+        threshold: float,
+        settings: dict[str, Any],
+        device: str,
+        threads: int,
+        previous: Segmentation | None,
+    ) -> None:
+        self.image, self.frames = image, frames
+        self._indices, self._model, self._threshold = indices, model, threshold
+        self._settings, self._device, self._threads = dict(settings), device, threads
+        self._previous = previous
+
+    def steps(self) -> Generator[Any, None, Segmentation]:
+        """Load, predict and analyse; in the worker's thread."""
+        from ..inference.devices import use_threads
+        from ..segmentation.run import complete, open_predictor, segment_steps
+
+        use_threads(self._threads)
+        predictor = open_predictor(self._model, self._device)
+        recipe = complete(
+            predictor, self._threshold, self._settings.pop("pixel_size"), self._settings
+        )
+        result = yield from segment_steps(self.frames, predictor, recipe, self._indices)
+        if self._previous is not None and self._previous.continues(result):
+            result = self._previous.joined(result)
+        for _ in analyse_steps(result, None):
+            pass
+        return result
+
+
+def analyse_steps(
+    result: Segmentation, first: Index | None
+) -> Generator[tuple[Index, Any] | None, None, Segmentation]:
+    """Compute all that layers show, the frame on screen first; yields it as a preview."""
+    for index in sorted(result.maps, key=lambda each: each != first):
+        plane = result.plane(index)
+        yield (index, plane.labels) if index == first and len(result.maps) > 1 else None
+    _ = result.layer_data
+    return result

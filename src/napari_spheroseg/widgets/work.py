@@ -1,0 +1,88 @@
+"""Heavy work in a thread, watched from the GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils import progress
+from napari.utils.notifications import show_error
+
+from ..errors import SpherosegError
+
+
+class Work:
+    """Runs one generator at a time in a napari worker.
+
+    Parameters
+    ----------
+    on_step : callable
+        Gets what the generator yields.
+    on_result : callable
+        Gets what it returns, unless it was cancelled or failed.
+    on_end : callable
+        Called last, however it ended.
+    """
+
+    def __init__(
+        self,
+        on_step: Callable[[Any], None],
+        on_result: Callable[[Any], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._on_step, self._on_result, self._on_end = on_step, on_result, on_end
+        self._worker: Any = None
+        self._bar: progress | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a generator is at work."""
+        return self._worker is not None
+
+    def start(self, steps: Callable[[], Generator[Any, None, Any]], title: str = "") -> None:
+        """Start; errors that are ours become notifications, others are napari's."""
+        assert not self.running
+        worker = create_worker(_guarded, steps, _start_thread=False)
+        worker.yielded.connect(self._step)
+        worker.returned.connect(self._result)
+        worker.finished.connect(self._end)
+        self._worker = worker
+        if title:
+            self._bar = progress(total=0, desc=title)
+        worker.start()
+
+    def cancel(self) -> None:
+        """Stop at the next step."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _step(self, step: Any) -> None:
+        total = getattr(step, "total", 0)
+        if self._bar is not None and total:
+            self._bar.total = total
+            self._bar.n = step.done
+            self._bar.refresh()
+        self._on_step(step)
+
+    def _result(self, result: Any) -> None:
+        if isinstance(result, SpherosegError):
+            show_error(str(result))
+        else:
+            self._on_result(result)
+
+    def _end(self) -> None:
+        self._worker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self._on_end()
+
+
+def _guarded(steps: Callable[[], Generator[Any, None, Any]]) -> Generator[Any, None, Any]:
+    try:
+        return (yield from steps())
+    except SpherosegError as error:
+        return error
+    except MemoryError:
+        return SpherosegError("There is too little memory", hint="Close images, or use a part.")
