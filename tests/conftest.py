@@ -15,6 +15,7 @@ from napari_spheroseg.models import library
 from napari_spheroseg.models.model import sha256_of
 
 FEATURES = [4, 8, 16]
+torch.set_num_threads(1)  # networks this small only wait for each other's threads
 
 
 @pytest.fixture(autouse=True)

@@ -136,14 +136,18 @@ class Frames:
         return product(*(range(n) for n in self.leading_shape))
 
     def __getitem__(self, index: Index) -> NDArray[Any]:
-        """One frame: (Y, X), or (Y, X, 3) where all samples of an RGB image are shown."""
+        """One frame: (Y, X), or (Y, X, 3) where all samples of an RGB image are shown.
+
+        Of fewer samples than three the first is grey; a second is alpha.
+        """
         steps = iter(index)
+        rgb = "S" in self.axes and self.data.shape[self.axes.index("S")] >= 3
         key: list[Any] = []
         for axis in self.axes:
             if axis == "C" or (axis == "S" and self.channel is not None and "C" not in self.axes):
                 key.append(self.channel)
             elif axis == "S":
-                key.append(slice(0, 3))
+                key.append(slice(0, 3) if rgb else 0)
             else:
                 key.append(slice(None) if axis in "YX" else next(steps))
         return np.asarray(self.data[tuple(key)])

@@ -122,10 +122,12 @@ def shared_predictor(model: str | Model, device: str = "auto", backend: str = "a
     Returns
     -------
     Predictor
-        The same for the same weights, device and backend; another choice replaces it.
+        The same for the same model, device and backend; another choice replaces it.
     """
     opened = model if isinstance(model, Model) else load(model)
-    key = (opened.metadata.sha256 or f"unsaved {id(opened)}", device, backend)
+    # metadata too: the same weights may be installed twice, with another preparation
+    saved = f"{opened.reference} {opened.metadata.model_dump_json()}"
+    key = (saved if opened.metadata.sha256 else f"unsaved {id(opened)}", device, backend)
     with _lock:
         if key not in _shared:
             predictor = Predictor(opened, device, backend)

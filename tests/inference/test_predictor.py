@@ -1,0 +1,194 @@
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from napari_spheroseg import models
+from napari_spheroseg.errors import BadImage, NoDevice, NoWeights, UnknownName
+from napari_spheroseg.inference.predictor import (
+    Predictor,
+    count_tiles,
+    forget_shared,
+    shared_predictor,
+)
+from napari_spheroseg.models import Preparation, library
+
+
+@pytest.fixture
+def predictor(model):
+    return Predictor(model, "cpu")
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return np.random.default_rng(0).random((150, 210)).astype(np.float32)
+
+
+def to_end(steps):
+    progress = []
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as stop:
+            return stop.value, progress
+
+
+def predict(predictor, plane, **settings):
+    return to_end(predictor.predict(plane, Preparation(**settings)))[0]
+
+
+def test_a_probability_is_a_map_of_the_image_in_zero_to_one(predictor, image):
+    maps = predict(predictor, image)
+    assert maps.shape == (1, *image.shape)
+    assert maps.dtype == np.float32
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+
+
+def test_the_network_sees_the_image_as_it_is(predictor, image):
+    assert np.array_equal(predict(predictor, image)[0] > 0.5, image > 1000)
+
+
+@pytest.mark.parametrize("tile", [64, 96, 144])
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.6])
+def test_tiles_change_nothing_where_the_network_is_local(tile, overlap, predictor, noise):
+    whole = predict(predictor, noise, tile=None)
+    tiled = predict(predictor, noise, tile=tile, overlap=overlap)
+    assert np.abs(tiled - whole).max() < 1e-5
+
+
+def test_tiles_of_a_network_that_looks_around_agree_but_for_the_seams(checkpoint, noise):
+    predictor = Predictor(models.load(checkpoint), "cpu")
+    settings = {"channels": 3, "normalise": "imagenet"}
+    whole = predict(predictor, noise, tile=None, **settings)
+    tiled = predict(predictor, noise, tile=128, **settings)
+    assert np.abs(tiled - whole).mean() < 0.05
+
+
+@pytest.mark.parametrize("settings", [{"scale": 0.5}, {"scale": 1.7}, {"size": (100, 90)}])
+def test_the_map_has_the_size_of_the_image_whatever_the_network_saw(settings, predictor, image):
+    maps = predict(predictor, image, **settings)
+    assert maps.shape == (1, *image.shape)
+    wrong = (maps[0] > 0.5) != (image > 1000)
+    assert wrong.mean() < 0.03
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (9, 31), (33, 8), (17, 65)])
+@pytest.mark.parametrize("multiple", [1, 16, 64])
+def test_any_size_is_padded_to_what_the_network_can_take(shape, multiple, predictor):
+    plane = np.random.default_rng(0).random(shape)
+    assert predict(predictor, plane, multiple=multiple).shape == (1, *shape)
+
+
+def test_progress_counts_every_tile_to_the_total(predictor, noise):
+    settings = Preparation(tile=64)
+    _, progress = to_end(predictor.predict(noise, settings))
+    assert [step.done for step in progress] == list(range(1, len(progress) + 1))
+    assert {step.total for step in progress} == {len(progress)}
+
+
+@pytest.mark.parametrize("settings", [{"tile": 64}, {}, {"tile": None}, {"scale": 2, "tile": 100}])
+def test_the_number_of_tiles_is_counted_beforehand(settings, predictor, noise):
+    settings = Preparation(**settings)
+    _, progress = to_end(predictor.predict(noise, settings))
+    assert count_tiles(noise.shape, settings) == len(progress)
+
+
+def test_whoever_stops_iterating_cancels(predictor, noise):
+    steps = predictor.predict(noise, Preparation(tile=64))
+    next(steps)
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+def test_the_same_image_gives_the_same_map_bit_for_bit(checkpoint, noise):
+    predictor = Predictor(models.load(checkpoint), "cpu")
+    first, second = (predict(predictor, noise, channels=3) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_an_image_too_small_for_a_network_is_refused(checkpoint):
+    predictor = Predictor(models.load(checkpoint), "cpu")
+    plane = np.random.default_rng(0).random((8, 8))
+    with pytest.raises(BadImage, match="too few for this network"):
+        predict(predictor, plane, channels=3, scale=0.5, multiple=4)
+
+
+def test_a_predictor_says_where_and_by_what_it_runs(model):
+    predictor = Predictor(model, "auto", "auto")
+    assert predictor.device != "auto"
+    assert predictor.backend == "torch"
+
+
+def test_a_device_that_is_missing_is_an_error(model):
+    with pytest.raises(NoDevice):
+        Predictor(model, "cuda:99")
+
+
+def test_a_backend_that_is_unknown_is_an_error(model):
+    with pytest.raises(UnknownName):
+        Predictor(model, backend="abacus")
+
+
+def test_a_model_without_weights_cannot_predict():
+    with pytest.raises(NoWeights):
+        shared_predictor("hrnet")
+
+
+# ---------------------------------------------------------------- the shared one
+
+
+def test_two_threads_that_ask_at_once_share_one_predictor(bright):
+    gate = threading.Barrier(4)
+
+    def ask(_):
+        gate.wait()
+        return shared_predictor(str(bright), "cpu")
+
+    with ThreadPoolExecutor(4) as pool:
+        predictors = list(pool.map(ask, range(4)))
+    assert len({id(each) for each in predictors}) == 1
+
+
+def test_two_threads_may_predict_with_one_predictor(predictor, noise):
+    planes = [np.roll(noise, shift, axis=0) for shift in range(6)]
+    alone = [predict(predictor, plane, tile=64) for plane in planes]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda plane: predict(predictor, plane, tile=64), planes))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_the_same_model_is_kept_in_memory(bright):
+    assert shared_predictor(str(bright), "cpu") is shared_predictor(models.load(bright), "cpu")
+
+
+def test_another_model_takes_its_place(bright, checkpoint):
+    first = shared_predictor(str(bright), "cpu")
+    second = shared_predictor(str(checkpoint), "cpu")
+    assert second.model.metadata.name == "spheroids"
+    assert shared_predictor(str(bright), "cpu") is not first
+
+
+def test_two_models_of_the_same_weights_keep_their_own_preparation(bright, tmp_path):
+    folder = shutil.copytree(bright, tmp_path / "half")
+    metadata = library.read_metadata(folder)
+    halved = metadata.replace(name="half", preparation=Preparation(scale=0.5))
+    library.write_metadata(folder, halved)
+    shared_predictor(str(bright), "cpu")
+    assert shared_predictor(str(folder), "cpu").model.metadata == halved
+
+
+def test_a_model_that_was_replaced_is_loaded_again(bright, checkpoint):
+    models.install(bright, "mine")
+    shared_predictor("mine", "cpu")
+    models.install(checkpoint, "mine", replace=True)
+    assert shared_predictor("mine", "cpu").model.metadata.source == "spheroids.pth"
+
+
+def test_what_is_forgotten_is_loaded_again(bright):
+    first = shared_predictor(str(bright), "cpu")
+    forget_shared()
+    assert shared_predictor(str(bright), "cpu") is not first
