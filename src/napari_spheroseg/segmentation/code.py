@@ -16,10 +16,11 @@ _ALWAYS = ("model", "threshold")
 def said(recipe: Recipe, model: ModelMetadata) -> dict[str, Any]:
     """What differs from the model's recommendation, and model and threshold anyway."""
     usual = Recipe.of(model, recipe.model, model.threshold, None, {})
-    return {
-        name: value
-        for name, value in recipe
-        if name in _ALWAYS or (name != "made_with" and value != getattr(usual, name))
+    differs = {name: value for name, value in recipe if value != getattr(usual, name)}
+    if differs.get("axes") in ("YX", "YXS"):  # what anybody would guess
+        del differs["axes"]
+    return {name: getattr(recipe, name) for name in _ALWAYS} | {
+        name: value for name, value in differs.items() if name != "made_with"
     }
 
 

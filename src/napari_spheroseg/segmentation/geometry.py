@@ -72,12 +72,13 @@ def crofton_perimeter(
     angles = np.arctan2(spans[:, 0], spans[:, 1])
     gaps = np.diff(np.concatenate([angles[-1:] - np.pi, angles, angles[:1] + np.pi]))
     weights = (gaps[:-1] + gaps[1:]) / 2 * np.prod(pixel_size) / np.hypot(*spans.T) / 2
-    wide = np.pad(labels, _REACH)
+    wide = np.pad(labels, [(_REACH, _REACH + 1), (_REACH, _REACH)])
     flat, near = wide.ravel(), _near_border(wide)
     here = flat[near]
     total = np.zeros(count)
     for (dy, dx), weight in zip(_DIRECTIONS, weights, strict=True):
-        there = flat[near + dy * wide.shape[1] + dx]
+        # from the padding of the last row a step may lead past the end: more padding lies there
+        there = flat.take(near + dy * wide.shape[1] + dx, mode="clip")
         crossed = here != there
         total += weight * count_pixels(here[crossed], count)
         total += weight * count_pixels(there[crossed], count)
@@ -104,7 +105,7 @@ def _near_border(wide: NDArray[np.int32]) -> NDArray[np.int64]:
     values = wide.astype(np.float32)
     kernel = np.ones((2 * _REACH + 1,) * 2, np.uint8)
     mixed = cv2.dilate(values, kernel) != cv2.erode(values, kernel)
-    mixed[-_REACH:] = False  # steps go down: from the padding below none meets an object
+    mixed[-_REACH - 1 :] = False  # steps go down: from the padding below none meets an object
     return np.flatnonzero(mixed)
 
 

@@ -86,7 +86,7 @@ def _split(
     A peak of the distance map is an object of its own where the way to any higher peak goes down
     by the part `split_depth` of its height: grey reconstruction, which needs no pixel size.
     """
-    from skimage.morphology import reconstruction
+    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
     cut = np.zeros_like(labels)
@@ -102,7 +102,8 @@ def _split(
             smooth = cv2.GaussianBlur(exact, (0, 0), 1)[1:-1, 1:-1]
             distance = np.where(inside, smooth, 0).astype(np.float64)
             seed = distance * (1 - settings.split_depth)
-            peaks = inside & (reconstruction(seed, distance) <= seed + 1e-9)
+            # maxima of the reconstruction: peaks of equal height are then one, too
+            peaks = inside & local_maxima(reconstruction(seed, distance)).astype(bool)
             markers = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)[1]
             if markers.max() > 1:
                 parts = watershed(-distance, markers, mask=inside)

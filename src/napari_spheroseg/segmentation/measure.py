@@ -97,7 +97,7 @@ def measure(
     Raises
     ------
     BadImage
-        Labels are no integers, or shapes differ.
+        Labels are no integers or empty, or shapes differ.
     BadSetting
         The pixel size is not positive.
     """
@@ -112,6 +112,8 @@ def measure(
     for name, other in (("image", image), ("probability", probability)):
         if other is not None and np.shape(other) != labels.shape:
             raise BadImage(f"The {name} has shape {np.shape(other)}, the labels {labels.shape}")
+    if 0 in labels.shape:
+        raise BadImage(f"The labels are empty: their shape is {labels.shape}")
     leading = labels.shape[:-2]
     tables = []
     for index in product(*(range(n) for n in leading)):

@@ -68,21 +68,23 @@ def outline(labels: NDArray[np.int32], tolerance: float = 0.5) -> list[Polygon]:
     from scipy.ndimage import find_objects
 
     polygons: list[Polygon] = []
-    parents: dict[int, int] = {}
+    nested: list[tuple[float, int, set[int]]] = []  # area of a hole, its owner, labels in it
     for number, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
         window = labels[box]
         corner = np.array([box[0].start, box[1].start], np.float32)
         outers, holes = _rings(window == number)
-        for hole in sorted(holes, key=_area, reverse=True):  # the innermost has the last word
-            parents |= {inner: number for inner in _labels_in(hole, window) if inner != number}
+        nested += [(_area(hole), number, {*_labels_in(hole, window)} - {number}) for hole in holes]
         groups: list[list[Ring]] = [[] for _ in outers]
         for hole in holes:
             groups[_owner(hole, outers)].append(hole)
         for outer, own in zip(outers, groups, strict=True):
             rings = [simplify(ring, tolerance) + corner for ring in (outer, *own)]
             polygons.append(Polygon(number, rings[0], tuple(rings[1:])))
+    parents: dict[int, int] = {}
+    for _, number, inside in sorted(nested, key=lambda one: -one[0]):
+        parents |= dict.fromkeys(inside, number)  # the innermost hole has the last word
     return [replace(each, parent=parents.get(each.id)) for each in polygons]
 
 

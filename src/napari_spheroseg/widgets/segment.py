@@ -341,8 +341,8 @@ class SegmentWidget(Container):
         show_info("Copied.")
 
     def _closed(self) -> None:
-        self._run.cancel()
-        self._update.cancel()
+        self._run.abandon()
+        self._update.abandon()
 
 
 class _Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -57,6 +58,12 @@ class Work:
         if self._worker is not None:
             self._worker.quit()
 
+    def abandon(self) -> None:
+        """Stop at the next step, and tell nobody: those who listened are gone."""
+        self._on_step = self._on_result = _ignore
+        self._on_end = _ignore
+        self.cancel()
+
     def _step(self, step: Any) -> None:
         total = getattr(step, "total", 0)
         if self._bar is not None and total:
@@ -66,8 +73,9 @@ class Work:
         self._on_step(step)
 
     def _result(self, result: Any) -> None:
-        if isinstance(result, SpherosegError):
-            show_error(str(result))
+        if isinstance(result, _Failure):
+            if self._on_result is not _ignore:
+                show_error(str(result.error))
         else:
             self._on_result(result)
 
@@ -79,10 +87,23 @@ class Work:
         self._on_end()
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """An error on its way to the GUI thread; superqt would raise a bare one."""
+
+    error: SpherosegError
+
+
 def _guarded(steps: Callable[[], Generator[Any, None, Any]]) -> Generator[Any, None, Any]:
     try:
         return (yield from steps())
     except SpherosegError as error:
-        return error
+        return _Failure(error)
     except MemoryError:
-        return SpherosegError("There is too little memory", hint="Close images, or use a part.")
+        return _Failure(
+            SpherosegError("There is too little memory", hint="Close images, or use a part.")
+        )
+
+
+def _ignore(*_: Any) -> None:
+    """Nobody listens any more."""
