@@ -48,14 +48,17 @@ def pixel_pair(pixel_size: PixelSize) -> tuple[float, float] | None:
     Raises
     ------
     BadSetting
-        It is not positive.
+        It is no number or pair of numbers, or not positive.
     """
     if pixel_size is None:
         return None
-    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
-    if not (np.isfinite(values).all() and (values > 0).all()):
+    try:
+        height, width = np.broadcast_to(np.asarray(pixel_size, float), (2,)).tolist()
+    except (TypeError, ValueError):
+        height = width = np.nan
+    if not (np.isfinite(height + width) and min(height, width) > 0):
         raise BadSetting(f"A pixel size of {pixel_size} is impossible", hint="Give µm per pixel.")
-    return float(values[0]), float(values[1])
+    return height, width
 
 
 def column_names(pixel_size: PixelSize) -> list[str]:
