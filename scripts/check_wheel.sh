@@ -49,14 +49,15 @@ from importlib.metadata import distributions
 unwanted = ("napari", "pyqt", "pyside", "qtpy", "magicgui", "superqt", "vispy")
 names = {(each.metadata["Name"] or "").lower() for each in distributions()}
 found = sorted(n for n in names if n.startswith(unwanted) and n != "napari-spheroseg")
-print(*found)
+if found:
+    print(*found)
 sys.exit(bool(found))
 END
 
 step "Using it from an empty folder"
 mkdir "$place/empty" "$place/home"
 cd "$place/empty"
-unset PYTHONPATH || true
+unset PYTHONPATH SPHEROSEG_MODELS XDG_DATA_HOME || true
 export HOME="$place/home"
 where=$("$python" -c 'import napari_spheroseg; print(napari_spheroseg.__file__)')
 case $where in
