@@ -98,17 +98,16 @@ def read_geojson(path: Path) -> PolygonFile:
             for number, feature in enumerate(features, start=1)
             for polygon in _polygons(feature, axes, number)
         ]
+        size = ours.get("pixel_size_um")
+        pair = None if size is None else (float(size["y"]), float(size["x"]))
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read", hint="Check the path.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UnreadableFile(
             f"{path.name} is no GeoJSON with polygons: {error}",
             hint="Export a FeatureCollection of Polygon or MultiPolygon.",
         ) from error
-    size = ours.get("pixel_size_um")
-    return PolygonFile(
-        polygons, axes, None if size is None else (size["y"], size["x"]), ours.get("recipe") or {}
-    )
+    return PolygonFile(polygons, axes, pair, ours.get("recipe") or {})
 
 
 def _feature(polygon: Polygon, axes: str, row: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -61,7 +61,10 @@ def _read_plain(path: Path) -> ImageFile:
     import cv2
 
     content = np.fromfile(path, np.uint8)  # cv2.imread fails on some paths on Windows
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    except cv2.error:  # a size that no memory holds, for instance
+        image = None
     if image is None:
         raise UnreadableFile(
             f"{path.name} is no image, or damaged", hint="Open it elsewhere and save it again."

@@ -33,8 +33,9 @@ def draw_overlay(plane: NDArray[Any], polygons: Iterable[Polygon]) -> NDArray[np
     ndarray of uint8, (Y, X, 3)
         Blue, green, red, as OpenCV has them.
     """
+    plane = plane.astype(np.float32)
     low, high = np.percentile(plane, (0.5, 99.5))
-    grey = np.clip((plane.astype(np.float32) - low) / max(high - low, 1e-6) * 255, 0, 255)
+    grey = np.clip((plane - low) / max(high - low, 1e-6) * 255, 0, 255)
     canvas = grey.astype(np.uint8)
     canvas = cv2.cvtColor(canvas, cv2.COLOR_GRAY2BGR if canvas.ndim == 2 else cv2.COLOR_RGB2BGR)
     width = max(1, round(max(plane.shape[:2]) / 500))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -33,12 +34,12 @@ def read_tiff(path: Path) -> ImageFile:
             series = file.series[0]
             data, axes = series.asarray(), series.axes
             size = _pixel_size(file)
+        data, axes = _usual_order(data, axes)
     except Exception as error:  # tifffile raises whatever a damaged file makes it stumble over
         raise UnreadableFile(
             f"{path.name} is no TIFF that can be read: {error}",
             hint="Open it in Fiji and save it as TIFF.",
         ) from error
-    data, axes = _usual_order(data, axes)
     return ImageFile(data, axes, size)
 
 
@@ -103,7 +104,10 @@ def _pixel_size(file: tifffile.TiffFile) -> tuple[float, float] | None:
 def _from_ome(file: tifffile.TiffFile) -> tuple[float, float] | None:
     if not file.ome_metadata:
         return None
-    pixels = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+    try:
+        pixels = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return None  # the image may be sound all the same
     if pixels is None:
         return None
     sizes = [
@@ -114,8 +118,11 @@ def _from_ome(file: tifffile.TiffFile) -> tuple[float, float] | None:
 
 
 def _micrometres(value: str | None, unit: str | None) -> float | None:
-    factor = _TO_MICROMETRES.get(unit or "µm")
-    return float(value) * factor if value and factor else None
+    try:
+        size = float(value or "nan") * _TO_MICROMETRES.get(unit or "µm", math.nan)
+    except ValueError:
+        return None
+    return size if 0 < size < math.inf else None
 
 
 def _from_resolution(file: tifffile.TiffFile) -> tuple[float, float] | None:
