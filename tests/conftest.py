@@ -18,6 +18,14 @@ FEATURES = [4, 8, 16]
 torch.set_num_threads(1)  # networks this small only wait for each other's threads
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_the_users_models(tmp_path_factory):
+    """Fixtures that live longer than a test see no models of the user either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPHEROSEG_MODELS", str(tmp_path_factory.mktemp("no_models")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def models_folder(tmp_path_factory, monkeypatch):
     """A models folder of its own for every test, and no predictor left from another."""

@@ -76,6 +76,11 @@ def test_the_error_names_the_setting_and_the_value():
         PostProcessing(threshold=7)
 
 
+def test_values_that_exclude_each_other_are_told_without_all_the_others():
+    with pytest.raises(BadSetting, match=r"^max_area must not be below min_area$"):
+        PostProcessing(min_area=5, max_area=1)
+
+
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError):
         PostProcessing().threshold = 0.1

@@ -37,7 +37,9 @@ class Settings(BaseModel):
 def _bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting:
     """Our error for pydantic's first complaint."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or settings.__name__
+    if not first["loc"]:  # not one value, but how several go together
+        return BadSetting(first["msg"].removeprefix("Value error, "))
+    name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = ", ".join(settings.model_fields)
         return BadSetting(f"There is no setting '{name}'", hint=f"There are: {known}.")

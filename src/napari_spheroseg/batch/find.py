@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain, count
 from pathlib import Path
 
 from ..errors import UnreadableFile
@@ -53,21 +54,22 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
 def output_stems(paths: list[Path]) -> dict[Path, str]:
     """A name for each file's results that no other file's has.
 
-    The file's stem; where several share it, with its folder or suffix, or at last a number.
+    The file's stem; where several share it, with its folder or suffix, or at last a number. Case
+    does not tell names apart: on some systems it does not tell files apart.
     """
-
-    def taken_twice(names: Iterable[str]) -> set[str]:
-        return {name for name, count in Counter(names).items() if count > 1}
-
     stems = {path: path.stem for path in paths}
-    longer = (
+    longer: tuple[Callable[[Path], str], ...] = (
         lambda path: f"{path.resolve().parent.name}_{path.stem}",
         lambda path: f"{path.resolve().parent.name}_{path.stem}_{path.suffix[1:]}",
-        lambda path: f"{path.stem}_{paths.index(path) + 1}",
     )
     for name in longer:
-        double = taken_twice(stems.values())
-        stems |= {path: name(path) for path, stem in stems.items() if stem in double}
+        times = Counter(stem.casefold() for stem in stems.values())
+        stems |= {path: name(path) for path, stem in stems.items() if times[stem.casefold()] > 1}
+    taken: set[str] = set()
+    for path, stem in stems.items():
+        numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
+        stems[path] = next(each for each in numbered if each.casefold() not in taken)
+        taken.add(stems[path].casefold())
     return stems
 
 

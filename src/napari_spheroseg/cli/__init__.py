@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(given, standalone_mode=False)
     except _ClickError as error:
-        _complain(error.format_message() + " See --help.")
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, in lines
+            print(error.format_message(), file=sys.stderr)
+        else:
+            _complain(error.format_message() + " See --help.")
         status = 2
     except (typer.Abort, KeyboardInterrupt):
         _complain("stopped")

@@ -84,7 +84,10 @@ class Recipe(
             "threshold": threshold,
             "pixel_size": pixel_pair(pixel_size),
         }
-        return cls(**values)
+        recipe = cls(**values)
+        recipe.preparation()  # these two know which values exclude each other
+        recipe.post_processing()
+        return recipe
 
 
 @cache
