@@ -7,7 +7,7 @@ illumination, debris, neighbours out of focus, noise. Sample data, tests and tra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -102,7 +102,18 @@ def spheroids(
             f"There is no modality '{modality}'", hint=f"There are: {', '.join(_RENDERERS)}."
         )
     rng = np.random.default_rng(seed)
-    bodies = _place(rng, shape, count, radius)
+    return _draw(rng, shape, _place(rng, shape, count, radius), render, radius, pixel_size)
+
+
+def _draw(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    bodies: list[_Body],
+    render: Callable[..., Float],
+    radius: tuple[float, float],
+    pixel_size: float,
+) -> SyntheticImage:
+    """Bodies as a camera sees them, with truth."""
     labels = np.zeros(shape, np.int32)
     depths = []
     for number, body in enumerate(bodies, start=1):
@@ -132,11 +143,16 @@ def movie(frames: int = 6, *, seed: int = 0, shape: tuple[int, int] = (256, 256)
     SyntheticImage
         Brightfield stack; labels keep their number over time.
     """
-    base = (0.08, 0.13)
-    drawn = [
-        spheroids(shape, 3, seed=seed, radius=(base[0] * 1.08**t, base[1] * 1.08**t))
-        for t in range(frames)
-    ]
+    largest = (0.08 * 1.08 ** (frames - 1), 0.13 * 1.08 ** (frames - 1))
+    drawn = []
+    for t in range(frames):
+        # the same numbers in every frame, so that only the radius changes
+        rng = np.random.default_rng(seed)
+        bodies = [
+            replace(body, radius=body.radius * 1.08 ** (t + 1 - frames))
+            for body in _place(rng, shape, 3, largest)
+        ]
+        drawn.append(_draw(rng, shape, bodies, _brightfield, largest, 1.3))
     return SyntheticImage(
         np.stack([each.image for each in drawn]), np.stack([each.labels for each in drawn]), 1.3
     )
