@@ -220,7 +220,7 @@ def _debris(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
         axes = tuple(int(v) for v in rng.integers(1, max(2, min(shape) // 150) + 1, 2))
         strength = float(rng.uniform(0.2, 1))
         cv2.ellipse(out, center, axes, float(rng.uniform(0, 180)), 0, 360, strength, -1)
-    return cv2.GaussianBlur(out, (0, 0), 0.8)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), 0.8), np.float32)
 
 
 def _brightfield(

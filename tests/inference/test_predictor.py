@@ -110,11 +110,18 @@ def test_the_same_image_gives_the_same_map_bit_for_bit(checkpoint, noise):
     assert np.array_equal(first, second)
 
 
-def test_an_image_too_small_for_a_network_is_refused(checkpoint):
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (8, 8), (3, 200)])
+def test_images_are_padded_to_what_a_network_can_take(checkpoint, shape):
+    predictor = Predictor(models.load(checkpoint), "cpu")
+    plane = np.random.default_rng(0).random(shape)
+    assert predict(predictor, plane, channels=3, scale=0.5, multiple=4).shape[-2:] == shape
+
+
+def test_a_size_too_small_for_a_network_is_refused(checkpoint):
     predictor = Predictor(models.load(checkpoint), "cpu")
     plane = np.random.default_rng(0).random((8, 8))
     with pytest.raises(BadImage, match="too few for this network"):
-        predict(predictor, plane, channels=3, scale=0.5, multiple=4)
+        predict(predictor, plane, channels=3, size=(4, 4), multiple=1)
 
 
 def test_a_predictor_says_where_and_by_what_it_runs(model):

@@ -201,7 +201,7 @@ def test_a_multiscale_layer_is_segmented_at_full_resolution(session, image):
 @pytest.mark.parametrize(
     ("pixels", "word"),
     [
-        (np.zeros((1, 1), np.uint8), "too small"),
+        (np.zeros((1, 1), np.uint8), "constant"),
         (np.full((64, 64), np.nan, np.float32), "NaN"),
     ],
     ids=["one pixel", "all NaN"],

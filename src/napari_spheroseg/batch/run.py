@@ -98,8 +98,9 @@ def segment_files(
                 tables.append(result.table.assign(file=path.name))
                 done = (len(result.table), time.perf_counter() - clock, result.warnings)
                 items.append(Item(path, *done))
-            except SpherosegError as error:
-                items.append(Item(path, seconds=time.perf_counter() - clock, error=str(error)))
+            except (SpherosegError, MemoryError, OSError) as error:
+                reason = str(error) or type(error).__name__
+                items.append(Item(path, seconds=time.perf_counter() - clock, error=reason))
             yield items[-1]
     finally:  # also when the caller stops: what is done is done, and the tables say so
         _write_table(out / "measurements.csv", tables)

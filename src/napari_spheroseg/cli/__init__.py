@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -25,7 +26,9 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 
 # typer brings a click of its own, or uses the installed one, by version: ask typer for its class
-_ClickError = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+_ClickError: Any = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
+)
 _BAD_USAGE = (BadSetting, NoDevice, NoWeights, UnknownName)
 
 

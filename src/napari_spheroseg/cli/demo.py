@@ -19,7 +19,7 @@ def demo(
         bool, typer.Option("--picture", help="Write the picture even where there is a screen.")
     ] = False,
 ) -> None:
-    """Segment a synthetic sample; open it in napari, or write a picture where there is no screen."""
+    """Segment a synthetic sample; open it in napari, or write a picture without a screen."""
     if _has_screen() and find_spec("napari") and not picture:
         from ..widgets.demo import open_demo
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Optional, Union, get_args, get_origin
 
 import typer
 
@@ -54,7 +54,7 @@ def _option(settings: type[Settings], name: str) -> inspect.Parameter:
     default = field.default
     said = "" if default is None else f"  [default: {_say(default)}, or as the model recommends]"
     option = typer.Option(help=f"{field.description}{said}", show_default=False)
-    annotation = Annotated[_plain(field.annotation) | None, option]  # type: ignore[operator]
+    annotation = Annotated[Optional[_plain(field.annotation)], option]  # type: ignore[valid-type]  # noqa: UP045
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..errors import BadImage, BadSetting
 
 Index = tuple[int, ...]
-LEAST_SIDE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Frames:
         Parameters
         ----------
         image : array
-            At least 2-D, real, not empty, at least 8 x 8 pixels.
+            At least 2-D, real, not empty.
         axes : str, optional
             As in the attribute. By default (Y, X); a last axis of 3 or 4 is RGB or RGBA;
             a given `channel` makes the axis before Y, X that of channels; others lead.
@@ -52,7 +51,7 @@ class Frames:
         Raises
         ------
         BadImage
-            It cannot be segmented: empty, complex, too small, no plane.
+            It cannot be segmented: empty, complex, no plane.
         BadSetting
             Axes that do not fit, or a channel that is not there or must be chosen.
         """
@@ -82,13 +81,7 @@ class Frames:
             raise BadSetting(
                 f"Axes '{axes}' do not end in YX or YXS", hint="Transpose the image first."
             )
-        frames = cls(image, axes, channel)
-        if min(frames.plane_shape) < LEAST_SIDE:
-            raise BadImage(
-                f"A plane of {frames.plane_shape[0]} x {frames.plane_shape[1]} pixels is too small",
-                hint=f"The smallest side is {LEAST_SIDE} pixels.",
-            )
-        return frames._with_channel()
+        return cls(image, axes, channel)._with_channel()
 
     def _with_channel(self) -> Self:
         letter = "C" if "C" in self.axes else "S"

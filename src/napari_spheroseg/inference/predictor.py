@@ -102,7 +102,7 @@ class Predictor:
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     """Number of tiles that a plane of this height and width is predicted in."""
     working = working_shape(shape, preparation)
-    return len(_blend([_round_up(n, preparation.multiple) for n in working], preparation))
+    return len(_blend(_padded_shape(working, preparation.multiple), preparation))
 
 
 _shared: dict[tuple[str, str, str], Predictor] = {}
@@ -146,10 +146,18 @@ def _round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
+def _padded_shape(shape: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Sides rounded up to a multiple; twice that at least, for instance norm needs two pixels."""
+    least = 2 * multiple if multiple > 1 else 1
+    height, width = (max(_round_up(n, multiple), least) for n in shape)
+    return height, width
+
+
 def _pad(image: Float, multiple: int) -> Float:
-    """Mirror at the bottom and right up to a multiple."""
-    extra = [_round_up(n, multiple) - n for n in image.shape[1:]]
-    return np.pad(image, [(0, 0), *((0, n) for n in extra)], mode="symmetric")
+    """Mirror at the bottom and right."""
+    shape = (image.shape[1], image.shape[2])
+    extra = [(0, n - m) for n, m in zip(_padded_shape(shape, multiple), shape, strict=True)]
+    return np.pad(image, [(0, 0), *extra], mode="symmetric")
 
 
 def _blend(shape: Any, preparation: Preparation) -> Blend:

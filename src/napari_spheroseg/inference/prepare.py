@@ -86,7 +86,7 @@ def is_constant(plane: NDArray[Any]) -> bool:
 
 def _finite(plane: NDArray[Any]) -> NDArray[Any]:
     if plane.dtype.kind != "f":
-        return plane.astype(np.uint8) if plane.dtype.kind == "b" else plane
+        return plane.astype(np.uint8) * 255 if plane.dtype.kind == "b" else plane
     good = np.isfinite(plane)
     if good.all():
         return plane

@@ -129,7 +129,8 @@ def load_strictly(network: torch.nn.Module, state: StateDict, name: str) -> None
 
 def _read_safetensors(path: Path) -> StateDict:
     try:
-        return load_file(path)
+        state: StateDict = load_file(path)
+        return state
     except (SafetensorError, OSError) as error:
         raise UnreadableFile(
             f"{path.name} is no safetensors file, or damaged: {error}",

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from ..settings import Settings
 
-FORMAT_VERSION = 1
-
 
 class Preparation(Settings):
     """How an image becomes what the network expects."""
@@ -80,19 +78,19 @@ class TrainingData(Settings):
 class ModelMetadata(Settings):
     """The contents of model.json."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     title: str
     task: Literal["segmentation", "restoration", "classification", "detection"] = "segmentation"
     network: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field({})
     outputs: tuple[str, ...] = ("foreground",)
     preparation: Preparation = Preparation()
     threshold: float = Field(0.5, ge=0, le=1)
-    post_processing: dict[str, Any] = {}
+    post_processing: dict[str, Any] = Field({})
     pixel_size: float | None = Field(None, gt=0, description="µm per pixel of the training images.")
     training_data: tuple[TrainingData, ...] = ()
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Any] = Field({})
     sha256: str | None = Field(None, description="Of weights.safetensors; None without weights.")
     licence: str = ""
     description: str = ""

@@ -7,7 +7,7 @@ Names of layers are those of the published checkpoints; norms are called ``bn1``
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +105,7 @@ class HighResolutionModule(nn.Module):
         fused = []
         for target, layers in enumerate(self.fuse_layers):
             total: Tensor | None = None
-            for source, layer in enumerate(layers):  # type: ignore[arg-type]
+            for source, layer in enumerate(cast("nn.ModuleList", layers)):
                 part = layer(xs[source])
                 if source > target:  # upsampled after the norm, to the exact size
                     part = _resize(part, xs[target].shape[-2:])

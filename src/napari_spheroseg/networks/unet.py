@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -56,14 +57,11 @@ class UNet(nn.Module):
         down_widths = list(features) if keep_unused else widths
         self.depth = len(widths)
         self.init_conv = block(in_channels, widths[0])
-        self.downs = nn.ModuleList(
-            block(a, b) for a, b in zip(down_widths, down_widths[1:], strict=False)
-        )
+        self.downs = nn.ModuleList(block(a, b) for a, b in pairwise(down_widths))
         self.bottleneck = block(widths[-1], deepest)
         upwards = [*features][::-1]
         self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(a, b, 2, stride=2)
-            for a, b in zip(upwards, upwards[1:], strict=False)
+            nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairwise(upwards)
         )
         self.decoder_blocks = nn.ModuleList(block(2 * width, width) for width in upwards[1:])
         self.final_conv = nn.Conv2d(widths[0], out_channels, 1)

@@ -145,7 +145,7 @@ def polygons_of(data: Sequence[Any], attributes: dict[str, Any]) -> list[Any]:
             continue
         points = np.asarray(corners, float)
         ring = (_ellipse(points) if kind == "ellipse" else points)[:, -2:].astype(np.float32)
-        frame = tuple(int(round(float(v))) for v in points[0, :-2])
+        frame = tuple(round(float(v)) for v in points[0, :-2])
         row = {} if features is None or i >= len(features) else features.iloc[i].to_dict()
         number = labels[i] or next(spare)
         owner = found.get((number, frame))

@@ -18,7 +18,7 @@ from .images import ImageFile
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OME_AXES = set("TZCYXS")
-_LARGEST_FROM_INCHES = 20.0  # µm; 72 to 600 dpi are a printer's, not a microscope's
+_LARGEST = 40.0  # µm; 72 to 600 dots per inch are a printer's, not a microscope's
 
 
 def read_tiff(path: Path) -> ImageFile:
@@ -126,7 +126,7 @@ def _micrometres(value: str | None, unit: str | None) -> float | None:
 
 
 def _from_resolution(file: tifffile.TiffFile) -> tuple[float, float] | None:
-    tags = file.pages[0].tags  # type: ignore[union-attr]
+    tags = file.pages[0].tags
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
     per_unit = []
@@ -142,6 +142,6 @@ def _from_resolution(file: tifffile.TiffFile) -> tuple[float, float] | None:
     else:
         code = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
         factor = {2: 25_400.0, 3: 10_000.0}.get(code)
-        if code == 2 and 25_400.0 / min(per_unit) > _LARGEST_FROM_INCHES:
+        if factor is not None and factor / min(per_unit) > _LARGEST:
             return None
     return None if factor is None else (factor / per_unit[0], factor / per_unit[1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +29,10 @@ def label(probability: NDArray[np.float32], settings: PostProcessing) -> Labels:
         0 is background; objects are numbered 1 to n from top to bottom, and are 8-connected.
     """
     mask = _morphology(_threshold(probability, settings), settings)
-    labels, boxes = _components(mask)
-    if settings.split_touching and len(boxes):
-        labels, boxes = _split(labels, boxes, settings)
-    return _keep(labels, _passes(labels, boxes, probability, settings))
+    labels, stats = _components(mask)
+    if settings.split_touching:
+        labels, stats = _split(labels, stats, settings)
+    return _keep(labels, _passes(labels, stats, probability, settings))
 
 
 def _threshold(probability: NDArray[np.float32], settings: PostProcessing) -> Mask:
@@ -54,32 +52,32 @@ def _morphology(mask: Mask, settings: PostProcessing) -> Mask:
     for operation, radius in steps:
         if radius:
             # Beyond the edge the image goes on: mirrored, an object there is neither cut nor glued.
-            wide = cv2.copyMakeBorder(mask, *[radius] * 4, cv2.BORDER_REFLECT)
+            wide = cv2.copyMakeBorder(mask, radius, radius, radius, radius, cv2.BORDER_REFLECT)
             wide = cv2.morphologyEx(wide, operation, _disc(radius))
             mask = np.ascontiguousarray(wide[radius:-radius, radius:-radius], dtype=np.uint8)
     return _fill_holes(mask) if settings.fill_holes else mask
 
 
 def _disc(radius: int) -> Mask:
-    distance = np.hypot(*np.ogrid[-radius : radius + 1, -radius : radius + 1])
-    return (distance <= radius).astype(np.uint8)
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(np.hypot(y, x) <= radius, np.uint8)
 
 
 def _fill_holes(mask: Mask) -> Mask:
     """Fill every part of the background that does not reach the edge of the image."""
     outside = np.pad(1 - mask, 1, constant_values=1)
     _, parts = cv2.connectedComponents(outside, connectivity=4)
-    return (parts[1:-1, 1:-1] != parts[0, 0]).astype(np.uint8)
+    return np.asarray(parts[1:-1, 1:-1] != parts[0, 0], np.uint8)
 
 
 def _components(mask: Mask) -> tuple[Labels, NDArray[np.int32]]:
-    """Connected components and their boxes (x, y, width, height), one row an object."""
+    """Connected components, and x, y, width, height and area of each, one row an object."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
-    return np.asarray(labels, np.int32), np.asarray(stats[1:, :4], np.int32)
+    return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
 
 
 def _split(
-    labels: Labels, boxes: NDArray[np.int32], settings: PostProcessing
+    labels: Labels, stats: NDArray[np.int32], settings: PostProcessing
 ) -> tuple[Labels, NDArray[np.int32]]:
     """Cut objects at their necks.
 
@@ -91,12 +89,12 @@ def _split(
 
     cut = np.zeros_like(labels)
     count = 0
-    for number, (x, y, width, height) in enumerate(boxes, start=1):
+    for number, (x, y, width, height, area) in enumerate(stats, start=1):
         window = np.s_[y : y + height, x : x + width]
         inside = labels[window] == number
         parts = inside.astype(np.int32)
         outline = hull(inside)
-        if inside.sum() < 0.95 * hull_pixel_count(outline):
+        if area < 0.95 * hull_pixel_count(outline):
             padded = np.pad(inside, 1).astype(np.uint8)
             exact = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             smooth = cv2.GaussianBlur(exact, (0, 0), 1)[1:-1, 1:-1]
@@ -109,29 +107,29 @@ def _split(
                 parts = watershed(-distance, markers, mask=inside)
         cut[window][inside] = parts[inside] + count
         count += int(parts.max())
-    return cut, _boxes(cut, count)
+    return cut, _stats(cut, count)
 
 
-def _boxes(labels: Labels, count: int) -> NDArray[np.int32]:
-    """Boxes (x, y, width, height) of labels 1 to `count`."""
+def _stats(labels: Labels, count: int) -> NDArray[np.int32]:
+    """x, y, width, height and area of labels 1 to `count`, as `_components` has them."""
     from scipy.ndimage import find_objects
 
-    slices = find_objects(labels, max_label=count)
-    return np.array(
-        [(s[1].start, s[0].start, s[1].stop - s[1].start, s[0].stop - s[0].start) for s in slices],
-        np.int32,
-    ).reshape(-1, 4)
+    boxes = [
+        (s[1].start, s[0].start, s[1].stop - s[1].start, s[0].stop - s[0].start)
+        for s in find_objects(labels, max_label=count)
+    ]
+    areas = count_pixels(labels, count)[:, None]
+    return np.hstack([np.reshape(boxes, (count, 4)), areas]).astype(np.int32)
 
 
 def _passes(
     labels: Labels,
-    boxes: NDArray[np.int32],
+    stats: NDArray[np.int32],
     probability: NDArray[np.float32],
     settings: PostProcessing,
 ) -> NDArray[np.bool_]:
     """Which of the objects 1 to n pass all filters; shapes are measured only where asked."""
-    count = len(boxes)
-    area = count_pixels(labels, count)
+    count, area = len(stats), stats[:, 4]
     keep = area >= settings.min_area
     if settings.max_area is not None:
         keep &= area <= settings.max_area
@@ -141,27 +139,29 @@ def _passes(
         perimeter = crofton_perimeter(labels, count)
         keep &= 4 * np.pi * area / perimeter**2 >= settings.min_circularity
     if settings.min_solidity > 0:
-        keep &= _solid_enough(labels, boxes, area, keep, settings.min_solidity)
+        keep &= _solid_enough(labels, stats, keep, settings.min_solidity)
     if settings.exclude_edge and count:
-        x, y, width, height = boxes.T
+        x, y, width, height, _ = stats.T
         inside_x = (x > 0) & (x + width < labels.shape[1])
         keep &= inside_x & (y > 0) & (y + height < labels.shape[0])
     return np.asarray(keep, bool)
 
 
 def _solid_enough(
-    labels: Labels, boxes: NDArray[np.int32], area: Any, keep: Any, least: float
+    labels: Labels, stats: NDArray[np.int32], keep: NDArray[np.bool_], least: float
 ) -> NDArray[np.bool_]:
-    solid = np.zeros(len(boxes), bool)
+    solid = np.zeros(len(stats), bool)
     for i in np.flatnonzero(keep):
-        x, y, width, height = boxes[i]
+        x, y, width, height, area = stats[i]
         outline = hull(labels[y : y + height, x : x + width] == i + 1)
-        solid[i] = area[i] >= least * hull_pixel_count(outline)
+        solid[i] = area >= least * hull_pixel_count(outline)
     return solid
 
 
 def _keep(labels: Labels, keep: NDArray[np.bool_]) -> Labels:
     """Drop the objects that did not pass, and number the others without gaps."""
+    if keep.all():
+        return labels
     numbers = np.zeros(len(keep) + 1, np.int32)
     numbers[1:][keep] = np.arange(1, keep.sum() + 1)
-    return numbers[labels]
+    return np.take(numbers, labels)

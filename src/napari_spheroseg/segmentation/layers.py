@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .polygons import Polygon
     from .result import Segmentation
 
-HOLE_COLOUR = "#ff7f0e"
 OUTLINE_COLOUR = "#ffd700"
 
 
@@ -91,7 +90,7 @@ def label_features(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shape_arguments(result: Segmentation) -> dict[str, Any]:
-    """Data, features and colours of the Shapes layer: one shape a ring, holes in another colour."""
+    """Data, features and colours of the Shapes layer: one shape a ring."""
     rings = [
         (polygon, number, ring)
         for polygon in result.polygons
@@ -112,13 +111,12 @@ def shape_arguments(result: Segmentation) -> dict[str, Any]:
 
 
 def ring_arguments(rings: list[tuple[Polygon, int]]) -> dict[str, Any]:
-    """Features, colours and text of rings, each named by its polygon and place (0: outer)."""
-    colours = [HOLE_COLOUR if number else OUTLINE_COLOUR for _, number in rings]
+    """Features, colour and text of rings, each named by its polygon and place (0: outer)."""
     return {
         "shape_type": "polygon",
         "features": _ring_features(rings),
         "face_color": "transparent",
-        "edge_color": colours or OUTLINE_COLOUR,
+        "edge_color": OUTLINE_COLOUR,
         "text": {"string": "{number}", "color": "white", "size": 8},
     }
 

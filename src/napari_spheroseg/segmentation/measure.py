@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadImage, BadSetting
-from .geometry import calipers, count_pixels, crofton_perimeter, hull, hull_pixel_count
+from .geometry import calipers, crofton_perimeter, hull, hull_pixel_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +121,9 @@ def measure(
     leading = labels.shape[:-2]
     tables = []
     for index in product(*(range(n) for n in leading)):
-        planes = (
-            None if each is None else np.asarray(each[index]) for each in (image, probability)
-        )
-        table = measure_plane(labels[index], *planes, pixel_size)
+        grey = None if image is None else np.asarray(image[index])
+        likely = None if probability is None else np.asarray(probability[index])
+        table = measure_plane(labels[index], grey, likely, pixel_size)
         for axis, position in reversed(list(enumerate(index))):
             table.insert(1, "frame" if len(index) == 1 else f"frame_{axis}", position)
         tables.append(table)
@@ -143,14 +143,14 @@ def measure_plane(
     size = pair or (1.0, 1.0)
     names, compact = _number(labels)
     count = len(names)
-    values = _whole_plane(compact, count, image, probability, size)
-    shapes = [_shape(mask, size) for mask in _masks(compact, count)]
-    per_object = np.array(shapes, float).reshape(count, 5).T
-    hull_count, *sides = per_object
-    values["solidity"] = values["area"] / (hull_count * np.prod(size))
-    values |= dict(zip(("feret_max", "feret_min", "length", "width"), sides, strict=True))
+    values = _measure_each(compact, count, image, probability, size)
+    values["perimeter"] = crofton_perimeter(compact, count, size)
+    values["circularity"] = 4 * np.pi * values["area"] / values["perimeter"] ** 2
+    values["equivalent_diameter"] = equivalent_diameter(values["area"])
+    values["volume_sphere"] = np.pi / 6 * values["equivalent_diameter"] ** 3
     values["aspect_ratio"] = values["length"] / values["width"]
     values["volume_length_width"] = values["length"] * values["width"] ** 2 / 2
+    values["touches_edge"] = _touches_edge(compact, count)
     columns = [names, *(values[name] for name in COLUMNS)]
     return pd.DataFrame(dict(zip(column_names(pair), columns, strict=True)))
 
@@ -169,50 +169,71 @@ def _number(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return names, np.where(labels == 0, 0, numbers).astype(np.int32)
 
 
-def _whole_plane(
+def _measure_each(
     labels: NDArray[np.int32],
     count: int,
     image: NDArray[Any] | None,
     probability: NDArray[Any] | None,
     size: tuple[float, float],
 ) -> dict[str, NDArray[Any]]:
-    """Measures that one pass over the plane gives for all objects."""
-    where = np.flatnonzero(labels)
-    inside = labels.ravel()[where]
-    y, x = (axis.astype(float) for axis in np.divmod(where, labels.shape[1]))
-    pixels = count_pixels(inside, count)
+    """Measures that need an object's own pixels, object by object within its box."""
+    from scipy.ndimage import find_objects
 
-    def mean(values: NDArray[Any]) -> NDArray[Any]:
-        return count_pixels(inside, count, values) / pixels
+    rows = []
+    for number, box in enumerate(find_objects(labels, max_label=count), start=1):
+        mask = labels[box] == number
+        corners = hull(mask)
+        moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+        pixels = moments["m00"]
+        centre_y = box[0].start + moments["m01"] / pixels
+        centre_x = box[1].start + moments["m10"] / pixels
+        means = [_mean(plane, box, mask) for plane in (image, probability)]
+        rows.append(
+            (
+                pixels * size[0] * size[1],
+                pixels / hull_pixel_count(corners),
+                _eccentricity(moments, size),
+                *calipers(corners, size),
+                centre_y * size[0],
+                centre_x * size[1],
+                means[0],
+                means[0] * pixels,
+                means[1],
+            )
+        )
+    columns = np.array(rows, float).reshape(count, len(_EACH)).T
+    return dict(zip(_EACH, columns, strict=True))
 
-    def mean_of(plane: NDArray[Any] | None) -> NDArray[Any]:
-        return np.full(count, np.nan) if plane is None else mean(plane.ravel()[where])
 
-    centre_y, centre_x = mean(y), mean(x)
+_EACH = (
+    "area",
+    "solidity",
+    "eccentricity",
+    "feret_max",
+    "feret_min",
+    "length",
+    "width",
+    "centroid_y",
+    "centroid_x",
+    "mean_intensity",
+    "integrated_intensity",
+    "mean_probability",
+)
+
+
+def _mean(plane: NDArray[Any] | None, box: Any, mask: NDArray[np.bool_]) -> float:
+    return float("nan") if plane is None else float(plane[box][mask].mean(dtype=np.float64))
+
+
+def _eccentricity(moments: dict[str, float], size: tuple[float, float]) -> float:
+    """Of the ellipse with the same second moments."""
+    pixels = moments["m00"]
     # a pixel is a square, not a point: it adds 1/12 of its side squared to the second moments
-    var_y = (mean(y**2) - centre_y**2 + 1 / 12) * size[0] ** 2
-    var_x = (mean(x**2) - centre_x**2 + 1 / 12) * size[1] ** 2
-    cov = (mean(x * y) - centre_x * centre_y) * size[0] * size[1]
-    spread = np.sqrt((var_x - var_y) ** 2 + 4 * cov**2)
-    minor, major = var_x + var_y - spread, var_x + var_y + spread
-    area = pixels * np.prod(size)
-    perimeter = crofton_perimeter(labels, count, size)
-    diameter = equivalent_diameter(area)
-    intensity = mean_of(image)
-    return {
-        "area": area,
-        "equivalent_diameter": diameter,
-        "perimeter": perimeter,
-        "circularity": 4 * np.pi * area / perimeter**2,
-        "eccentricity": np.sqrt(np.clip(1 - minor / major, 0, 1)),
-        "volume_sphere": np.pi / 6 * diameter**3,
-        "centroid_y": centre_y * size[0],
-        "centroid_x": centre_x * size[1],
-        "mean_intensity": intensity,
-        "integrated_intensity": intensity * pixels,
-        "mean_probability": mean_of(probability),
-        "touches_edge": _touches_edge(labels, count),
-    }
+    var_y = (moments["mu02"] / pixels + 1 / 12) * size[0] ** 2
+    var_x = (moments["mu20"] / pixels + 1 / 12) * size[1] ** 2
+    cov = moments["mu11"] / pixels * size[0] * size[1]
+    spread = math.hypot(var_x - var_y, 2 * cov)
+    return math.sqrt(2 * spread / (var_x + var_y + spread))
 
 
 def equivalent_diameter(area: Any) -> Any:
@@ -236,16 +257,3 @@ def _touches_edge(labels: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[edge] = True
     return touching[1:]
-
-
-def _masks(labels: NDArray[np.int32], count: int) -> Iterable[NDArray[np.bool_]]:
-    """Each object, cut out by its box."""
-    from scipy.ndimage import find_objects
-
-    for number, box in enumerate(find_objects(labels, max_label=count), start=1):
-        yield labels[box] == number
-
-
-def _shape(mask: NDArray[np.bool_], size: tuple[float, float]) -> tuple[float, ...]:
-    corners = hull(mask)
-    return hull_pixel_count(corners), *calipers(corners, size)

@@ -68,23 +68,18 @@ def outline(labels: NDArray[np.int32], tolerance: float = 0.5) -> list[Polygon]:
     from scipy.ndimage import find_objects
 
     polygons: list[Polygon] = []
-    nested: list[tuple[float, int, set[int]]] = []  # area of a hole, its owner, labels in it
+    within: dict[tuple[int, int], float] = {}  # object and the one around it: area of the hole
     for number, box in enumerate(find_objects(labels), start=1):
         if box is None:
             continue
         window = labels[box]
         corner = np.array([box[0].start, box[1].start], np.float32)
-        outers, holes = _rings(window == number)
-        nested += [(_area(hole), number, {*_labels_in(hole, window)} - {number}) for hole in holes]
-        groups: list[list[Ring]] = [[] for _ in outers]
-        for hole in holes:
-            groups[_owner(hole, outers)].append(hole)
-        for outer, own in zip(outers, groups, strict=True):
-            rings = [simplify(ring, tolerance) + corner for ring in (outer, *own)]
+        for outer, holes in _rings(window == number):
+            for hole in holes:
+                within |= {(inner, number): _area(hole) for inner in _labels_in(hole, window)}
+            rings = [simplify(ring, tolerance) + corner for ring in (outer, *holes)]
             polygons.append(Polygon(number, rings[0], tuple(rings[1:])))
-    parents: dict[int, int] = {}
-    for _, number, inside in sorted(nested, key=lambda one: -one[0]):
-        parents |= dict.fromkeys(inside, number)  # the innermost hole has the last word
+    parents = dict(sorted(within, key=lambda pair: within[pair], reverse=True))  # smallest last
     return [replace(each, parent=parents.get(each.id)) for each in polygons]
 
 
@@ -109,41 +104,61 @@ def simplify(ring: Ring, tolerance: float) -> Ring:
     return np.asarray(fewer if len(fewer) >= 3 else ring, np.float32)
 
 
-def _rings(mask: NDArray[np.bool_]) -> tuple[list[Ring], list[Ring]]:
-    """Outer rings and holes of an 8-connected object, through the middle of pixel edges."""
-    from skimage.measure import find_contours
+def _rings(mask: NDArray[np.bool_]) -> list[tuple[Ring, list[Ring]]]:
+    """Outer rings of an 8-connected object, each with its holes."""
+    image = np.pad(mask, 1).astype(np.uint8)
+    chains, tree = cv2.findContours(image, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(-1, -1))
+    found: dict[int, tuple[Ring, list[Ring]]] = {}
+    parents = tree[0, :, 3]
+    for i in np.flatnonzero(parents < 0).tolist():
+        found[i] = (_between_pixels(chains[i]), [])
+    for i in np.flatnonzero(parents >= 0).tolist():
+        found[int(parents[i])][1].append(_between_pixels(chains[i]))
+    return list(found.values())
 
-    outers: list[Ring] = []
-    holes: list[Ring] = []
-    for contour in find_contours(np.pad(mask, 1).astype(float), 0.5, fully_connected="high"):
-        ring = (contour[:-1] - 1).astype(np.float32)
-        (outers if _signed_area(ring) > 0 else holes).append(ring)
-    return outers, holes
+
+def _between_pixels(chain: NDArray[np.int32]) -> Ring:
+    """The line between inside and outside, from the border pixels that OpenCV follows.
+
+    At each border pixel the follower turns from where it came from to where it goes on, and every
+    pixel that it looks at between the two is outside: the middles of the edges towards those that
+    share an edge with it are the points of the line, as marching squares would find them.
+    """
+    points = chain.reshape(-1, 2)
+    if len(points) == 1:
+        came, turns = np.zeros(1, int), np.array([9])
+    else:
+        steps = np.roll(points, -1, axis=0) - points
+        goes = _DIRECTION_OF[steps[:, 1] + 1, steps[:, 0] + 1]
+        came = np.roll(goes, 1) + 4
+        turns = (goes - came - 1) % 8 + 1
+    looked = (came[:, None] + _TURNS) % 8
+    outside = (turns[:, None] > _TURNS) & (looked % 2 == 0)
+    middles = points[:, None, ::-1] + _UNIT[looked] / 2
+    return np.asarray(middles[outside], np.float32)
 
 
-def _signed_area(ring: Ring) -> float:
-    y, x = ring.T.astype(float)
-    return float((np.roll(y, -1) * x - y * np.roll(x, -1)).sum() / 2)
+# the eight directions (dy, dx), from the right and on towards the top
+_UNIT = np.array([(0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1)])
+_DIRECTION_OF = np.zeros((3, 3), int)
+_DIRECTION_OF[tuple(_UNIT.T + 1)] = range(8)
+_TURNS = np.arange(1, 9)
 
 
 def _area(ring: Ring) -> float:
-    return abs(_signed_area(ring))
-
-
-def _owner(hole: Ring, outers: list[Ring]) -> int:
-    """Index of the outer ring that a hole lies in."""
-    if len(outers) == 1:
-        return 0
-    y, x = (float(value) for value in hole[0])
-    inside = [i for i, outer in enumerate(outers) if cv2.pointPolygonTest(outer, (y, x), False) > 0]
-    return min(inside, key=lambda i: _area(outers[i]), default=0)
+    return float(cv2.contourArea(ring))
 
 
 def _labels_in(hole: Ring, window: NDArray[np.int32]) -> Iterator[int]:
-    """Labels that lie within a hole."""
-    inside = np.zeros(window.shape, np.uint8)
-    cv2.fillPoly(inside, [np.rint(hole[:, ::-1]).astype(np.int32)], 1)
-    yield from (int(each) for each in np.unique(window[inside > 0]) if each)
+    """Labels of the pixels within a hole."""
+    from skimage.draw import polygon2mask
+
+    low = np.ceil(hole.min(axis=0)).astype(int)
+    high = np.floor(hole.max(axis=0)).astype(int) + 1
+    inside = window[low[0] : high[0], low[1] : high[1]]
+    if inside.any():
+        mask = polygon2mask(inside.shape, hole - low)
+        yield from (int(each) for each in np.unique(inside[mask]) if each)
 
 
 def rasterise(polygons: list[Polygon], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -112,7 +112,8 @@ class Segmentation:
     @property
     def recipe(self) -> dict[str, Any]:
         """How the result was made: ``segment(image, **recipe)`` makes it again, bit for bit."""
-        return self.settings.model_dump(mode="json")
+        recipe: dict[str, Any] = self.settings.model_dump(mode="json")
+        return recipe
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -248,7 +249,7 @@ class Segmentation:
         )
 
     def joined(self, other: Segmentation) -> Segmentation:
-        """This and another's frames of the same image; where both have one, the other's."""
+        """Frames of both, of the same image; where both have one, the other's."""
         return replace(other, maps={**self.maps, **other.maps})
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -135,24 +134,26 @@ class ShownResult:
 
 
 def _update_labels(layer: Labels, result: Segmentation) -> None:
+    """New labels in the layer's own array, which is several times faster than another array."""
     arguments = result.layer_data["labels"]
-    layer.data = arguments["data"].copy()
+    if layer.data.shape == arguments["data"].shape:
+        np.copyto(layer.data, arguments["data"])
+        layer.refresh(extent=False)
+    else:
+        layer.data = arguments["data"].copy()
     layer.features = arguments["features"]
     layer.metadata["spheroseg"] = result.recipe
 
 
 def _update_polygons(layer: Shapes, result: Segmentation) -> None:
+    """New rings; those that are more than before need a width and colours of their own."""
     arguments = result.layer_data["shapes"]
-    layer.selected_data = set()
-    with contextlib.ExitStack() as quiet:
-        quiet.enter_context(layer.text.events.blocker_all())
-        layer.data = []
-        if arguments["data"]:
-            layer.add_polygons(
-                arguments["data"],
-                edge_color=arguments["edge_color"],
-                edge_width=arguments["edge_width"],
-                face_color=arguments["face_color"],
-            )
-        layer.features = arguments["features"]
+    rings, before = arguments["data"], layer.nshapes
+    layer.data = rings[:before]
+    if len(rings) > before:
+        layer.add_polygons(
+            rings[before:],
+            **{what: arguments[what] for what in ("edge_width", "edge_color", "face_color")},
+        )
+    layer.features = arguments["features"]
     layer.metadata["spheroseg"] = result.recipe
