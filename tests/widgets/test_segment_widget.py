@@ -332,7 +332,7 @@ def test_results_are_saved_with_the_corrections(session, image, tmp_path):
     labels.selected_label = 9
     labels.brush_size = 12
     labels.paint((100, 20), 9)
-    session.widget.save_to(tmp_path)
+    session.widget.actions.save_to(tmp_path)
     saved = ss.read_image(tmp_path / "plate_labels.tif")
     np.testing.assert_array_equal(saved.data, labels.data)
     assert saved.pixel_size == pytest.approx((0.65, 0.65))
@@ -345,7 +345,7 @@ def test_a_folder_that_cannot_be_written_gives_a_notice(session, image, tmp_path
     session.run()
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    session.widget.save_to(blocked)
+    session.widget.actions.save_to(blocked)
     assert any("cannot be written" in message for _, message in notices())
 
 
@@ -355,7 +355,7 @@ def test_the_copied_python_makes_the_same_labels(session, image):
     session.viewer.add_image(image, name="plate")
     session.widget.more.min_area.value = 500
     session.run()
-    session.widget.copy_python.native.click()
+    session.widget.actions.copy_python.native.click()
     scope = {"viewer": session.viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["result"].labels, session.layer("plate labels").data)
@@ -368,7 +368,7 @@ def test_the_copied_command_names_model_threshold_and_changes(session, image):
     session.widget.more.fill_holes.value = True
     session.widget.threshold.value = 0.4
     session.run()
-    session.widget.copy_command.native.click()
+    session.widget.actions.copy_command.native.click()
     command = QApplication.clipboard().text()
     assert command.startswith("spheroseg segment ")
     assert "--model bright --threshold 0.4 --fill-holes" in command

@@ -26,9 +26,7 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 
 # typer brings a click of its own, or uses the installed one, by version: ask typer for its class
-_ClickError: Any = next(
-    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
-)
+_ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 _BAD_USAGE = (BadSetting, NoDevice, NoWeights, UnknownName)
 
 

@@ -19,7 +19,7 @@ from ..errors import UnreadableFile
 from .atomic import write_text
 
 if TYPE_CHECKING:
-    from ..segmentation.polygons import Polygon, Ring
+    from ..polygon import Polygon, Ring
 
 _HALF = 0.5  # from the centre of a pixel to its corner
 _RED_GREEN_BLUE = [255, 215, 0]
@@ -153,7 +153,7 @@ def _open(coordinates: list[list[float]]) -> Ring:
 
 
 def _polygons(feature: Mapping[str, Any], axes: str, number: int) -> list[Polygon]:
-    from ..segmentation.polygons import Polygon
+    from ..polygon import Polygon
 
     geometry, properties = feature["geometry"], feature.get("properties") or {}
     parts = geometry["coordinates"]

@@ -53,7 +53,7 @@ def read_image(path: str | Path) -> ImageFile:
     if suffix in TIFF:
         from .tiff import read_tiff
 
-        return read_tiff(path)
+        return ImageFile(*read_tiff(path))
     return _read_plain(path)
 
 

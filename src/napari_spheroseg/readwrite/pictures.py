@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .atomic import replacing
 
 if TYPE_CHECKING:
-    from ..segmentation.polygons import Polygon
+    from ..polygon import Polygon
 
 _OUTER, _HOLE = (0, 215, 255), (14, 127, 255)  # blue, green, red
 _SHIFT = 4  # fractional bits, so that lines run between pixels

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from ..errors import UnreadableFile
 from .atomic import replacing
-from .images import ImageFile
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OME_AXES = set("TZCYXS")
 _LARGEST = 40.0  # µm; 72 to 600 dots per inch are a printer's, not a microscope's
 
 
-def read_tiff(path: Path) -> ImageFile:
-    """First series of a TIFF file.
+def read_tiff(path: Path) -> tuple[NDArray[Any], str, tuple[float, float] | None]:
+    """First series of a TIFF file: data, axes, pixel size (µm, height and width) if it says.
 
     Raises
     ------
@@ -40,7 +39,7 @@ def read_tiff(path: Path) -> ImageFile:
             f"{path.name} is no TIFF that can be read: {error}",
             hint="Open it in Fiji and save it as TIFF.",
         ) from error
-    return ImageFile(data, axes, size)
+    return data, axes, size
 
 
 def write_labels(

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import BadImage
 from ..inference.frames import Frames, Index
+from ..polygon import Polygon
 from .labelling import label
+from .layers import label_arguments, placement, shape_arguments
 from .measure import column_names, measure_plane
-from .polygons import Polygon, outline
+from .polygons import outline
 from .recipe import Recipe
 from .settings import PostProcessing
 
@@ -254,16 +256,35 @@ class Segmentation:
 
     @cached_property
     def layer_data(self) -> dict[str, dict[str, Any]]:
-        """What the Labels and the Shapes layer show: data, features, colours."""
-        from .layers import label_arguments, shape_arguments
-
-        return {"labels": label_arguments(self), "shapes": shape_arguments(self)}
+        """What the Labels and the Shapes layer show: data, features, style."""
+        return {
+            "labels": label_arguments(self.frames, self.labels, self.table),
+            "shapes": shape_arguments(self.frames, self.polygons),
+        }
 
     def to_layers(self, name: str = "image", like: Any = None) -> list[tuple[Any, ...]]:
-        """Labels and polygons as napari layer tuples; see `layers.layer_tuples`."""
-        from .layers import layer_tuples
+        """Labels and polygons as napari layer tuples ``(data, arguments, type)``.
 
-        return layer_tuples(self, name, like)
+        Parameters
+        ----------
+        name : str
+            Of the image; layers are called ``<name> labels`` and ``<name> polygons``.
+        like : napari layer, optional
+            Image whose scale, translate, units and axis labels they take; without it, those of
+            the recipe's pixel size.
+
+        Returns
+        -------
+        list of tuple
+            For ``viewer.add_layer(napari.layers.Layer.create(*each))``.
+        """
+        shared = {
+            **placement(self.frames, self.settings.pixel_size, like),
+            "metadata": {"spheroseg": self.recipe},
+        }
+        labels = {**shared, "name": f"{name} labels", "opacity": 0.4, **self.layer_data["labels"]}
+        shapes = {**shared, "name": f"{name} polygons", **self.layer_data["shapes"]}
+        return [(labels.pop("data"), labels, "labels"), (shapes.pop("data"), shapes, "shapes")]
 
     def _stack(self, planes: Mapping[Index, NDArray[Any]], dtype: Any) -> NDArray[Any]:
         if not self.frames.leading_shape:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,12 +17,13 @@ from magicgui.widgets import (
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog
 
 from .. import models
 from ..errors import SpherosegError
-from ..inference.frames import Frames, Index
+from ..inference.frames import Frames
 from ..segmentation.result import Segmentation
+from .actions import ResultActions
+from .job import Job, analyse_steps
 from .more_settings import MoreSettings
 from .preferences import preferences
 from .shown import ShownResult
@@ -57,19 +56,14 @@ class SegmentWidget(Container):
         self._run = Work(self._on_step, self._on_result, self._on_run_end)
         self._update = Work(self._on_preview, self._on_update, self._on_update_end)
         self._update_again = False
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._build()
         choices = Container(
             widgets=[self.image, self.model, self.threshold, self.frames], labels=True
         )
-        copies = Container(
-            widgets=[self.copy_python, self.copy_command], layout="horizontal", labels=False
-        )
-        self._actions = Container(widgets=[self.save, copies], labels=False, enabled=False)
-        for part in (choices, copies, self._actions):
-            part.margins = (0, 0, 0, 0)
+        choices.margins = (0, 0, 0, 0)
         super().__init__(
-            widgets=[choices, self.run, self.progress, self.summary, self._actions],
+            widgets=[choices, self.run, self.progress, self.summary, self.actions],
             labels=False,
         )
         layout = self.native.layout()
@@ -113,13 +107,7 @@ class SegmentWidget(Container):
         self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
         self.summary = Label(name="summary")
         self.summary.native.setWordWrap(True)
-        self.save = PushButton(text="Save results…", tooltip="Labels, polygons and table")
-        self.copy_python = PushButton(
-            text="Copy as Python", tooltip="Code that does the last run again"
-        )
-        self.copy_command = PushButton(
-            text="Copy as command", tooltip="A command line that does the last run again"
-        )
+        self.actions = ResultActions(self._current)
 
     def _connect(self) -> None:
         self.image.changed.connect(self._choose_image)
@@ -127,9 +115,6 @@ class SegmentWidget(Container):
         self.threshold.changed.connect(self._refresh)
         self.more.post_changed.connect(self._refresh)
         self.run.changed.connect(self._run_or_cancel)
-        self.save.changed.connect(self._save)
-        self.copy_python.changed.connect(lambda: self._copy("python"))
-        self.copy_command.changed.connect(lambda: self._copy("command"))
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self._refresh_choices)
@@ -159,7 +144,7 @@ class SegmentWidget(Container):
         self.more.show_image(layer)
         leading = layer.ndim - 2 if layer is not None else 0
         self.frames.visible = leading > 0
-        shown = self._shown.get(layer) if layer is not None else None
+        shown = self._current()
         self._summarise(shown.segmentation if shown else None)
 
     def _choose_model(self) -> None:
@@ -188,7 +173,7 @@ class SegmentWidget(Container):
         self.summary.value = f"Loading {models.info(self.model.value).title}…"
         self._run.start(job.steps, title=f"Segmenting {job.image.name}")
 
-    def _new_job(self) -> _Job:
+    def _new_job(self) -> Job:
         layer = self.image.value
         if layer is None:
             raise SpherosegError(
@@ -200,15 +185,15 @@ class SegmentWidget(Container):
         if frames.leading_shape and self.frames.value == CURRENT:
             indices = [current_frame(layer, frames, self._viewer)]
         shown = self._shown.get(layer)
-        return _Job(
+        return Job(
             layer,
             frames,
             indices,
             self.model.value,
-            self.threshold.value,
-            self.more.run_settings(),
             self.more.device.value,
             self._threads,
+            self.threshold.value,
+            self.more.run_settings(),
             shown.segmentation if indices and shown else None,
         )
 
@@ -246,7 +231,7 @@ class SegmentWidget(Container):
 
     def _refresh(self) -> None:
         """Bring the result of the chosen image up to date with the settings, in a worker."""
-        shown = self._shown.get(self.image.value) if self.image.value is not None else None
+        shown = self._current()
         if shown is None or shown.segmentation is None or self._run.running:
             return
         if self._update.running:
@@ -296,99 +281,16 @@ class SegmentWidget(Container):
         self._updating = shown
         self._update.start(lambda: analyse_steps(corrected, None))
 
-    # --- what to do with a result ----------------------------------------------------------------
+    # --- what stands below Run ------------------------------------------------------------------
 
     def _summarise(self, result: Segmentation | None) -> None:
-        self._actions.enabled = result is not None
         self.summary.value = "" if result is None else result.summary
+        self.actions.enabled = result is not None
 
-    def _current(self) -> ShownResult:
-        shown = self._shown.get(self.image.value, self._last)
-        assert shown is not None
-        return shown
-
-    def _save(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self.native, "Save labels, polygons and table to")
-        if folder:
-            self.save_to(folder)
-
-    def save_to(self, folder: str | Path) -> None:
-        """Write labels, polygons and table of the image's result into a folder."""
-        from ..batch.run import write_result
-
-        shown = self._current()
-        stem = "".join(c if c.isalnum() or c in " -_." else "_" for c in shown.image.name)
-        try:
-            write_result(shown.corrected(), Path(folder), stem, with_table=True)
-        except SpherosegError as error:
-            show_error(str(error))
-            return
-        show_info(f"Saved {stem}_labels.tif, {stem}_polygons.geojson and {stem}_measurements.csv.")
-
-    def _copy(self, what: str) -> None:
-        from ..segmentation.code import as_command, as_python
-
-        shown = self._current()
-        assert shown.segmentation is not None
-        recipe = shown.segmentation.settings
-        metadata = models.info(recipe.model)
-        path = shown.image.source.path
-        if what == "python":
-            text = as_python(recipe, metadata, path, shown.image.name)
-        else:
-            text = as_command(recipe, metadata, path)
-        QApplication.clipboard().setText(text)
-        show_info("Copied.")
+    def _current(self) -> ShownResult | None:
+        """The result of the chosen image."""
+        return None if self.image.value is None else self._shown.get(self.image.value)
 
     def _closed(self) -> None:
         self._run.abandon()
         self._update.abandon()
-
-
-class _Job:
-    """One press of Run: everything it needs, so that nothing on screen is read in the thread."""
-
-    def __init__(
-        self,
-        image: Image,
-        frames: Frames,
-        indices: list[Index] | None,
-        model: str,
-        threshold: float,
-        settings: dict[str, Any],
-        device: str,
-        threads: int,
-        previous: Segmentation | None,
-    ) -> None:
-        self.image, self.frames = image, frames
-        self._indices, self._model, self._threshold = indices, model, threshold
-        self._settings, self._device, self._threads = dict(settings), device, threads
-        self._previous = previous
-
-    def steps(self) -> Generator[Any, None, Segmentation]:
-        """Load, predict and analyse; in the worker's thread."""
-        from ..inference.devices import use_threads
-        from ..segmentation.run import complete, open_predictor, segment_steps
-
-        use_threads(self._threads)
-        predictor = open_predictor(self._model, self._device)
-        recipe = complete(
-            predictor, self._threshold, self._settings.pop("pixel_size"), self._settings
-        )
-        result = yield from segment_steps(self.frames, predictor, recipe, self._indices)
-        if self._previous is not None and self._previous.continues(result):
-            result = self._previous.joined(result)
-        for _ in analyse_steps(result, None):
-            pass
-        return result
-
-
-def analyse_steps(
-    result: Segmentation, first: Index | None
-) -> Generator[tuple[Index, Any] | None, None, Segmentation]:
-    """Compute all that layers show, the frame on screen first; yields it as a preview."""
-    for index in sorted(result.maps, key=lambda each: each != first):
-        plane = result.plane(index)
-        yield (index, plane.labels) if index == first and len(result.maps) > 1 else None
-    _ = result.layer_data
-    return result
