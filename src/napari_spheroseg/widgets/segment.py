@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -100,7 +101,7 @@ class SegmentWidget(Container):
             "After a run it moves at once, without running again.",
         )
         self.frames = ComboBox(
-            name="frames", label="Slices", choices=[CURRENT, EVERY], visible=False
+            name="frames", label="Slices", choices=[EVERY, CURRENT], visible=False
         )
         self.more = MoreSettings(wanted)
         self.run = PushButton(name="run", text="Run", tooltip="Outline the spheroids")
@@ -201,7 +202,7 @@ class SegmentWidget(Container):
         self.progress.max, self.progress.value = step.total, step.done
         self.summary.value = f"Segmenting: {step.done} of {step.total} tiles"
 
-    def _on_result(self, result: Segmentation) -> None:
+    def _on_result(self, result: Segmentation) -> Iterator[None]:
         assert self._job is not None
         image = self._job.image
         if image not in self._viewer.layers:
@@ -209,8 +210,8 @@ class SegmentWidget(Container):
         elif full_resolution(image) is not self._job.frames.data:
             show_warning(f"'{image.name}' changed meanwhile; the result is that of the old image.")
         shown = self._shown.setdefault(image, ShownResult(self._viewer, image, self._on_edit))
-        shown.show(result)
         self._last = shown
+        yield from shown.show(result)
         self._summarise(result)
         for warning in result.warnings:
             show_warning(warning)
@@ -256,11 +257,9 @@ class SegmentWidget(Container):
         if preview is not None:
             self._updating.preview(*preview)
 
-    def _on_update(self, result: Segmentation) -> None:
-        if result.corrections is None:
-            self._updating.show(result)
-        else:
-            self._updating.show_measures(result)
+    def _on_update(self, result: Segmentation) -> Iterator[None]:
+        shown = self._updating
+        yield from shown.show(result) if result.corrections is None else shown.show_measures(result)
         self._summarise(result)
 
     def _on_update_end(self) -> None:

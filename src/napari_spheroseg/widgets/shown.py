@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,6 @@ class ShownResult:
         self.image = image
         self.segmentation: Segmentation | None = None
         self._layers: dict[str, Layer] = {}
-        self._updating = False
         self.edited = False
 
     @property
@@ -71,37 +70,34 @@ class ShownResult:
         data = np.asarray(self.labels.data).reshape(self.segmentation.frames.shape)
         return self.segmentation.corrected(data)
 
-    def show(self, result: Segmentation) -> None:
-        """Put a result into the layers; those that were removed, or corrected, are made anew."""
+    def show(self, result: Segmentation) -> Iterator[None]:
+        """Put a result into the layers, piece by piece.
+
+        Layers that were removed, or corrected by hand, are made anew.
+        """
         if self.edited:
             self._set_corrections_aside()
         self.segmentation = result
-        self._updating = True
-        try:
-            self._show(result)
-        finally:
-            self._updating = False
+        new = result.to_layers(name=self.image.name, like=self.image)
+        if self.labels is None:
+            self._add("labels", new[0])
+        else:
+            self._update_labels(result)
+        yield
+        if self.polygons is None:
+            self._add("polygons", new[1])
+            self._viewer.layers.selection.active = self.labels  # the status bar tells measures
+        else:
+            _update_polygons(self.polygons, result)
+        yield
 
-    def show_measures(self, result: Segmentation) -> None:
+    def show_measures(self, result: Segmentation) -> Iterator[None]:
         """Table and polygons of labels that were corrected in the viewer."""
         if self.labels is not None:
             self.labels.features = result.layer_data["labels"]["features"]
         if self.polygons is not None:
             _update_polygons(self.polygons, result)
-
-    def _show(self, result: Segmentation) -> None:
-        new = None
-        if self.labels is None or self.polygons is None:
-            new = result.to_layers(name=self.image.name, like=self.image)
-        if self.labels is None:
-            self._add("labels", new[0])
-        else:
-            _update_labels(self.labels, result)
-        if self.polygons is None:
-            self._add("polygons", new[1])
-            self._viewer.layers.selection.active = self.labels  # the status bar then tells measures
-        else:
-            _update_polygons(self.polygons, result)
+        yield
 
     def _layer(self, what: str) -> Any:
         layer = self._layers.get(what)
@@ -117,10 +113,21 @@ class ShownResult:
         if kind == "labels":
             layer.events.paint.connect(self._on_edit)
 
+    def _update_labels(self, result: Segmentation) -> None:
+        """New labels in the layer's own array, several times faster than another array."""
+        layer, arguments = self.labels, result.layer_data["labels"]
+        assert layer is not None
+        if layer.data.shape == arguments["data"].shape:
+            np.copyto(layer.data, arguments["data"])
+            layer.refresh(extent=False)
+        else:
+            layer.data = arguments["data"].copy()
+        layer.features = arguments["features"]
+        layer.metadata["spheroseg"] = result.recipe
+
     def _on_edit(self) -> None:
-        if not self._updating:
-            self.edited = True
-            self._tell()
+        self.edited = True
+        self._tell()
 
     def _set_corrections_aside(self) -> None:
         """Rename corrected layers, so that the next result does not overwrite them."""
@@ -131,18 +138,6 @@ class ShownResult:
             del self._layers[what]
         self.edited = False
         show_info(f"Your corrections are kept in '{self.image.name} labels (corrected)'.")
-
-
-def _update_labels(layer: Labels, result: Segmentation) -> None:
-    """New labels in the layer's own array, which is several times faster than another array."""
-    arguments = result.layer_data["labels"]
-    if layer.data.shape == arguments["data"].shape:
-        np.copyto(layer.data, arguments["data"])
-        layer.refresh(extent=False)
-    else:
-        layer.data = arguments["data"].copy()
-    layer.features = arguments["features"]
-    layer.metadata["spheroseg"] = result.recipe
 
 
 def _update_polygons(layer: Shapes, result: Segmentation) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils import progress
 from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
 
 from ..errors import SpherosegError
 
@@ -21,7 +22,8 @@ class Work:
     on_step : callable
         Gets what the generator yields.
     on_result : callable
-        Gets what it returns, unless it was cancelled or failed.
+        Gets what it returns, unless it was cancelled or failed; gives an iterator of what is to
+        be done with it, one piece for each turn of the event loop, so that the viewer stays alive.
     on_end : callable
         Called last, however it ended.
     """
@@ -29,11 +31,12 @@ class Work:
     def __init__(
         self,
         on_step: Callable[[Any], None],
-        on_result: Callable[[Any], None],
+        on_result: Callable[[Any], Iterator[None]],
         on_end: Callable[[], None],
     ) -> None:
         self._on_step, self._on_result, self._on_end = on_step, on_result, on_end
         self._worker: Any = None
+        self._pieces: Iterator[None] = iter(())
         self._bar: progress | None = None
 
     @property
@@ -47,7 +50,7 @@ class Work:
         worker = create_worker(_guarded, steps, _start_thread=False)
         worker.yielded.connect(self._step)
         worker.returned.connect(self._result)
-        worker.finished.connect(self._end)
+        worker.finished.connect(self._turn)
         self._worker = worker
         if title:
             self._bar = progress(total=0, desc=title)
@@ -60,8 +63,8 @@ class Work:
 
     def abandon(self) -> None:
         """Stop at the next step, and tell nobody: those who listened are gone."""
-        self._on_step = self._on_result = _ignore
-        self._on_end = _ignore
+        self._on_step = self._on_result = self._on_end = _ignore
+        self._pieces = iter(())
         self.cancel()
 
     def _step(self, step: Any) -> None:
@@ -77,7 +80,14 @@ class Work:
             if self._on_result is not _ignore:
                 show_error(str(result.error))
         else:
-            self._on_result(result)
+            self._pieces = self._on_result(result) or iter(())
+
+    def _turn(self) -> None:
+        """One piece; what it made the canvas paint is painted before the next."""
+        for _ in self._pieces:
+            QTimer.singleShot(0, self._turn)
+            return
+        self._end()
 
     def _end(self) -> None:
         self._worker = None
