@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any
 
 import cv2
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Hull = NDArray[np.int32]
+Box = tuple[slice, slice]
 ISOTROPIC = (1.0, 1.0)
 
 
@@ -39,10 +42,24 @@ def count_pixels(labels: NDArray[np.int32], count: int, weights: Any = None) -> 
     return np.bincount(flat, values, minlength=count + 1)[1 : count + 1].astype(np.float64)
 
 
+def find_boxes(labels: NDArray[Any]) -> list[Box]:
+    """Boxes of the labels 1 to n, as slices along y and x.
+
+    Parameters
+    ----------
+    labels : ndarray of integers, (Y, X)
+        Every number from 1 to the highest is there.
+    """
+    from scipy.ndimage import find_objects
+
+    boxes: list[Box] = find_objects(labels)
+    return boxes
+
+
 def crofton_perimeter(
-    labels: NDArray[np.int32], count: int, pixel_size: tuple[float, float] = ISOTROPIC
-) -> Array:
-    """Perimeters by Crofton's formula, from crossings along sixteen directions.
+    mask: NDArray[np.bool_], pixel_size: tuple[float, float] = ISOTROPIC
+) -> float:
+    """Perimeter by Crofton's formula, from crossings along sixteen directions.
 
     A curve's length is half the integral, over all lines, of how often they cross it:
     ``1/2 * sum(n * d * a)`` with n the crossings along a direction, d the distance of its lines
@@ -51,38 +68,37 @@ def crofton_perimeter(
 
     Parameters
     ----------
-    labels : ndarray of int32, (Y, X)
-        0 is background. Outside the image is background too.
-    count : int
-        Highest label.
+    mask : ndarray of bool, (Y, X)
+        The object. Outside the array there is none of it.
     pixel_size : (float, float)
         Height and width of a pixel, in the unit that the perimeter is wanted in.
 
     Returns
     -------
-    ndarray of float64, (count,)
-        Perimeters, holes included.
+    float
+        Perimeter, holes included.
 
     References
     ----------
     Legland, Kieu, Devaux: Computation of Minkowski measures on 2D and 3D binary images,
     Image Analysis & Stereology 26 (2007).
     """
+    wide = cv2.copyMakeBorder(mask.astype(np.uint8), *(_REACH,) * 4, cv2.BORDER_CONSTANT)
+    flat, width = wide.ravel(), wide.shape[1]
+    # with a border as wide as the longest step, the end of one row may run into the next
+    steps = (_DIRECTIONS @ (width, 1)).tolist()
+    crossings = [cv2.norm(flat[:-step], flat[step:], cv2.NORM_L1) for step in steps]
+    return float(np.dot(crossings, _crofton_weights(pixel_size)))
+
+
+@cache
+def _crofton_weights(pixel_size: tuple[float, float]) -> Array:
+    """Length that a crossing along each direction stands for."""
     spans = _DIRECTIONS * pixel_size
     angles = np.arctan2(spans[:, 0], spans[:, 1])
     gaps = np.diff(np.concatenate([angles[-1:] - np.pi, angles, angles[:1] + np.pi]))
-    weights = (gaps[:-1] + gaps[1:]) / 2 * np.prod(pixel_size) / np.hypot(*spans.T) / 2
-    wide = np.pad(labels, [(_REACH, _REACH + 1), (_REACH, _REACH)])
-    flat, near = wide.ravel(), _near_border(wide)
-    here = flat[near]
-    total = np.zeros(count)
-    for (dy, dx), weight in zip(_DIRECTIONS, weights, strict=True):
-        # from the padding of the last row a step may lead past the end: more padding lies there
-        there = flat.take(near + dy * wide.shape[1] + dx, mode="clip")
-        crossed = here != there
-        total += weight * count_pixels(here[crossed], count)
-        total += weight * count_pixels(there[crossed], count)
-    return total
+    spacings = np.prod(pixel_size) / np.hypot(*spans.T)
+    return np.asarray((gaps[:-1] + gaps[1:]) / 2 * spacings / 2)
 
 
 def _directions(reach: int) -> NDArray[np.int64]:
@@ -98,16 +114,6 @@ def _directions(reach: int) -> NDArray[np.int64]:
 
 _REACH = 3
 _DIRECTIONS = _directions(_REACH)
-
-
-def _near_border(wide: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Flat indices of the pixels from which a step within reach may lead to another label."""
-    border = np.zeros(wide.shape, np.uint8)
-    border[:, :-1] = wide[:, :-1] != wide[:, 1:]
-    border[:-1] |= wide[:-1] != wide[1:]
-    near = cv2.dilate(border, np.ones((2 * _REACH + 1,) * 2, np.uint8))
-    near[-_REACH - 1 :] = 0  # steps go down: from the padding below none meets an object
-    return np.flatnonzero(near)
 
 
 def hull(mask: NDArray[np.bool_]) -> Hull:
@@ -164,11 +170,13 @@ def calipers(
     edges = np.array([(0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
     points = (corners[:, None] + edges).reshape(-1, 2) * (pixel_size[1], pixel_size[0])
     ring = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-    far = np.hypot(*(ring[:, None] - ring[None]).transpose(2, 0, 1))
-    sides = np.roll(ring, -1, axis=0) - ring
-    sides /= np.hypot(*sides.T)[:, None]
-    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1)
+    ring -= ring[0]
+    squares = (ring**2).sum(axis=1)
+    furthest = (squares[:, None] + squares - 2 * ring @ ring.T).max()
+    sides = np.concatenate([ring[1:], ring[:1]]) - ring
+    sides /= np.sqrt((sides**2).sum(axis=1))[:, None]
+    normals = sides[:, ::-1] * (-1, 1)
     across, along = np.ptp(ring @ normals.T, axis=0), np.ptp(ring @ sides.T, axis=0)
     best = int(np.argmin(across * along))
     shorter, longer = sorted((float(across[best]), float(along[best])))
-    return float(far.max()), float(across.min()), longer, shorter
+    return math.sqrt(furthest), float(across.min()), longer, shorter

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import count_pixels, crofton_perimeter, hull, hull_pixel_count
+from .geometry import Box, count_pixels, crofton_perimeter, find_boxes, hull, hull_pixel_count
 from .settings import PostProcessing
 
 Labels = NDArray[np.int32]
@@ -28,11 +28,23 @@ def label(probability: NDArray[np.float32], settings: PostProcessing) -> Labels:
     ndarray of int32, (Y, X)
         0 is background; objects are numbered 1 to n from top to bottom, and are 8-connected.
     """
-    mask = _morphology(_threshold(probability, settings), settings)
-    labels, stats = _components(mask)
+    return label_and_boxes(probability, settings)[0]
+
+
+def label_and_boxes(
+    probability: NDArray[np.float32], settings: PostProcessing
+) -> tuple[Labels, list[Box]]:
+    """`label`, and the box of each object, as `find_boxes` has it."""
+    labels, stats = _components(_morphology(_threshold(probability, settings), settings))
     if settings.split_touching:
         labels, stats = _split(labels, stats, settings)
-    return _keep(labels, _passes(labels, stats, probability, settings))
+    keep = _passes(labels, stats, probability, settings)
+    return _keep(labels, keep), [_box(row) for row in stats[keep]]
+
+
+def _box(stats: NDArray[np.int32]) -> Box:
+    x, y, width, height = stats[:4].tolist()
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _threshold(probability: NDArray[np.float32], settings: PostProcessing) -> Mask:
@@ -89,12 +101,12 @@ def _split(
 
     cut = np.zeros_like(labels)
     count = 0
-    for number, (x, y, width, height, area) in enumerate(stats, start=1):
-        window = np.s_[y : y + height, x : x + width]
+    for number, row in enumerate(stats, start=1):
+        window = _box(row)
         inside = labels[window] == number
         parts = inside.astype(np.int32)
         outline = hull(inside)
-        if area < 0.95 * hull_pixel_count(outline):
+        if row[4] < 0.95 * hull_pixel_count(outline):
             padded = np.pad(inside, 1).astype(np.uint8)
             exact = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
             smooth = cv2.GaussianBlur(exact, (0, 0), 1)[1:-1, 1:-1]
@@ -112,12 +124,7 @@ def _split(
 
 def _stats(labels: Labels, count: int) -> NDArray[np.int32]:
     """x, y, width, height and area of labels 1 to `count`, as `_components` has them."""
-    from scipy.ndimage import find_objects
-
-    boxes = [
-        (s[1].start, s[0].start, s[1].stop - s[1].start, s[0].stop - s[0].start)
-        for s in find_objects(labels, max_label=count)
-    ]
+    boxes = [(x.start, y.start, x.stop - x.start, y.stop - y.start) for y, x in find_boxes(labels)]
     areas = count_pixels(labels, count)[:, None]
     return np.hstack([np.reshape(boxes, (count, 4)), areas]).astype(np.int32)
 
@@ -135,11 +142,8 @@ def _passes(
         keep &= area <= settings.max_area
     if settings.min_probability > 0:
         keep &= count_pixels(labels, count, probability) / area >= settings.min_probability
-    if settings.min_circularity > 0:
-        perimeter = crofton_perimeter(labels, count)
-        keep &= 4 * np.pi * area / perimeter**2 >= settings.min_circularity
-    if settings.min_solidity > 0:
-        keep &= _solid_enough(labels, stats, keep, settings.min_solidity)
+    if settings.min_circularity > 0 or settings.min_solidity > 0:
+        keep &= _well_shaped(labels, stats, keep, settings)
     if settings.exclude_edge and count:
         x, y, width, height, _ = stats.T
         inside_x = (x > 0) & (x + width < labels.shape[1])
@@ -147,15 +151,19 @@ def _passes(
     return np.asarray(keep, bool)
 
 
-def _solid_enough(
-    labels: Labels, stats: NDArray[np.int32], keep: NDArray[np.bool_], least: float
+def _well_shaped(
+    labels: Labels,
+    stats: NDArray[np.int32],
+    candidates: NDArray[np.bool_],
+    settings: PostProcessing,
 ) -> NDArray[np.bool_]:
-    solid = np.zeros(len(stats), bool)
-    for i in np.flatnonzero(keep):
-        x, y, width, height, area = stats[i]
-        outline = hull(labels[y : y + height, x : x + width] == i + 1)
-        solid[i] = area >= least * hull_pixel_count(outline)
-    return solid
+    """Which of the candidates are round and solid enough."""
+    good = np.zeros(len(stats), bool)
+    for i in np.flatnonzero(candidates):
+        mask, area = labels[_box(stats[i])] == i + 1, int(stats[i, 4])
+        round_enough = 4 * np.pi * area >= settings.min_circularity * crofton_perimeter(mask) ** 2
+        good[i] = round_enough and area >= settings.min_solidity * hull_pixel_count(hull(mask))
+    return good
 
 
 def _keep(labels: Labels, keep: NDArray[np.bool_]) -> Labels:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadImage, BadSetting
-from .geometry import calipers, crofton_perimeter, hull, hull_pixel_count
+from .geometry import Box, calipers, crofton_perimeter, find_boxes, hull, hull_pixel_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,22 +135,25 @@ def measure_plane(
     image: NDArray[Any] | None,
     probability: NDArray[Any] | None,
     pixel_size: PixelSize,
+    boxes: list[Box] | None = None,
 ) -> pd.DataFrame:
-    """`measure` of a single plane."""
+    """`measure` of a single plane; labels whose boxes are known are numbered 1 to n."""
     import pandas as pd
 
     pair = pixel_pair(pixel_size)
     size = pair or (1.0, 1.0)
-    names, compact = _number(labels)
-    count = len(names)
-    values = _measure_each(compact, count, image, probability, size)
-    values["perimeter"] = crofton_perimeter(compact, count, size)
+    if boxes is None:
+        names, labels = _number(labels)
+        boxes = find_boxes(labels)
+    else:
+        names = np.arange(1, len(boxes) + 1)
+    values = _measure_each(labels, boxes, image, probability, size)
     values["circularity"] = 4 * np.pi * values["area"] / values["perimeter"] ** 2
     values["equivalent_diameter"] = equivalent_diameter(values["area"])
     values["volume_sphere"] = np.pi / 6 * values["equivalent_diameter"] ** 3
     values["aspect_ratio"] = values["length"] / values["width"]
     values["volume_length_width"] = values["length"] * values["width"] ** 2 / 2
-    values["touches_edge"] = _touches_edge(compact, count)
+    values["touches_edge"] = _touches_edge(labels, len(boxes))
     columns = [names, *(values[name] for name in COLUMNS)]
     return pd.DataFrame(dict(zip(column_names(pair), columns, strict=True)))
 
@@ -171,16 +174,14 @@ def _number(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
 
 def _measure_each(
     labels: NDArray[np.int32],
-    count: int,
+    boxes: list[Box],
     image: NDArray[Any] | None,
     probability: NDArray[Any] | None,
     size: tuple[float, float],
 ) -> dict[str, NDArray[Any]]:
     """Measures that need an object's own pixels, object by object within its box."""
-    from scipy.ndimage import find_objects
-
     rows = []
-    for number, box in enumerate(find_objects(labels, max_label=count), start=1):
+    for number, box in enumerate(boxes, start=1):
         mask = labels[box] == number
         corners = hull(mask)
         moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
@@ -193,6 +194,7 @@ def _measure_each(
                 pixels * size[0] * size[1],
                 pixels / hull_pixel_count(corners),
                 _eccentricity(moments, size),
+                crofton_perimeter(mask, size),
                 *calipers(corners, size),
                 centre_y * size[0],
                 centre_x * size[1],
@@ -201,7 +203,7 @@ def _measure_each(
                 means[1],
             )
         )
-    columns = np.array(rows, float).reshape(count, len(_EACH)).T
+    columns = np.array(rows, float).reshape(len(boxes), len(_EACH)).T
     return dict(zip(_EACH, columns, strict=True))
 
 
@@ -209,6 +211,7 @@ _EACH = (
     "area",
     "solidity",
     "eccentricity",
+    "perimeter",
     "feret_max",
     "feret_min",
     "length",

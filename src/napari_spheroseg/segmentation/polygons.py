@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..polygon import Polygon, Ring
+from .geometry import Box, find_boxes
 
 
-def outline(labels: NDArray[np.int32], tolerance: float = 0.5) -> list[Polygon]:
+def outline(
+    labels: NDArray[np.int32], tolerance: float = 0.5, boxes: list[Box] | None = None
+) -> list[Polygon]:
     """Polygons of all objects of a plane.
 
     Parameters
@@ -22,18 +25,18 @@ def outline(labels: NDArray[np.int32], tolerance: float = 0.5) -> list[Polygon]:
         0 is background.
     tolerance : float
         Largest distance (px) between outline and polygon; 0 keeps all points.
+    boxes : list, optional
+        From `find_boxes`, where they are known already.
 
     Returns
     -------
     list of Polygon
         In the order of labels; an object in several parts has several polygons.
     """
-    from scipy.ndimage import find_objects
-
     polygons: list[Polygon] = []
     within: dict[tuple[int, int], float] = {}  # object and the one around it: area of the hole
-    for number, box in enumerate(find_objects(labels), start=1):
-        if box is None:
+    for number, box in enumerate(find_boxes(labels) if boxes is None else boxes, start=1):
+        if box is None:  # a number that no object has
             continue
         window = labels[box]
         corner = np.array([box[0].start, box[1].start], np.float32)
@@ -87,25 +90,33 @@ def _between_pixels(chain: NDArray[np.int32]) -> Ring:
     pixel that it looks at between the two is outside: the middles of the edges towards those that
     share an edge with it are the points of the line, as marching squares would find them.
     """
-    points = chain.reshape(-1, 2)
+    points = chain.reshape(-1, 2)[:, ::-1]
     if len(points) == 1:
-        came, turns = np.zeros(1, int), np.array([9])
-    else:
-        steps = np.roll(points, -1, axis=0) - points
-        goes = _DIRECTION_OF[steps[:, 1] + 1, steps[:, 0] + 1]
-        came = np.roll(goes, 1) + 4
-        turns = (goes - came - 1) % 8 + 1
-    looked = (came[:, None] + _TURNS) % 8
-    outside = (turns[:, None] > _TURNS) & (looked % 2 == 0)
-    middles = points[:, None, ::-1] + _UNIT[looked] / 2
-    return np.asarray(middles[outside], np.float32)
+        return np.asarray(points + _UNIT[::2] / 2, np.float32)
+    steps = np.concatenate([points[1:], points[:1]]) - points
+    goes = _DIRECTION_OF[steps[:, 0] + 1, steps[:, 1] + 1]
+    came = np.concatenate([goes[-1:], goes[:-1]])
+    looked = _LOOKED_AT[came, goes]
+    outside = looked >= 0
+    middles = np.repeat(points, outside.sum(axis=1), axis=0) + _UNIT[looked[outside]] / 2
+    return np.asarray(middles, np.float32)
 
 
 # the eight directions (dy, dx), from the right and on towards the top
 _UNIT = np.array([(0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1)])
 _DIRECTION_OF = np.zeros((3, 3), int)
 _DIRECTION_OF[tuple(_UNIT.T + 1)] = range(8)
-_TURNS = np.arange(1, 9)
+
+
+def _looked_at(came: int, goes: int) -> list[int]:
+    """Directions towards an edge that the follower turns over, filled up with -1."""
+    back = came + 4
+    turns = [(back + i) % 8 for i in range(1, (goes - back - 1) % 8 + 1)]
+    edges = [direction for direction in turns if direction % 2 == 0]
+    return edges + [-1] * (4 - len(edges))
+
+
+_LOOKED_AT = np.array([[_looked_at(came, goes) for goes in range(8)] for came in range(8)])
 
 
 def _area(ring: Ring) -> float:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..errors import BadImage
 from ..inference.frames import Frames, Index
 from ..polygon import Polygon
-from .labelling import label
+from .geometry import Box
+from .labelling import label_and_boxes
 from .layers import label_arguments, placement, shape_arguments
 from .measure import column_names, measure_plane
 from .polygons import outline
@@ -66,7 +67,8 @@ def analyse(
     Plane
         Ids are equal in labels, polygons and table.
     """
-    return describe(label(probability, settings), probability, grey, settings, pixel_size)
+    labels, boxes = label_and_boxes(probability, settings)
+    return describe(labels, probability, grey, settings, pixel_size, boxes)
 
 
 def describe(
@@ -75,13 +77,14 @@ def describe(
     grey: NDArray[Any],
     settings: PostProcessing,
     pixel_size: tuple[float, float] | None,
+    boxes: list[Box] | None = None,
 ) -> Plane:
     """Polygons and measurements of labels that are there already; see `analyse`."""
-    table = measure_plane(labels, grey, probability, pixel_size)
+    table = measure_plane(labels, grey, probability, pixel_size, boxes)
     means = dict(zip(table["label"], table["mean_probability"], strict=True))
     polygons = [
         replace(each, mean_probability=float(means[each.id]))
-        for each in outline(labels, settings.tolerance)
+        for each in outline(labels, settings.tolerance, boxes)
     ]
     return Plane(labels, polygons, table)
 
