@@ -132,6 +132,7 @@ def test_every_slice_has_its_polygons_on_its_own_slice(session, stack):
 
 def test_the_current_slice_alone_is_segmented_and_the_next_joins_it(session, stack):
     session.viewer.add_image(stack, name="movie")
+    session.widget.frames.value = "Current slice"
     session.viewer.dims.set_current_step(0, 1)
     session.run()
     labels = session.layer("movie labels")
@@ -312,6 +313,36 @@ def test_corrections_are_measured(session, image):
     row = labels.features.set_index("index").loc[9]
     assert row["area_px2"] == (labels.data == 9).sum()
     assert 9 in set(session.layer("plate polygons").features["label"])
+
+
+def test_a_polygon_that_is_moved_takes_its_label_along(session, image):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    polygons, labels = session.layer("plate polygons"), session.layer("plate labels")
+    ring = polygons.data[2].copy()
+    where = polygons.features["label"][2]
+    area = (labels.data == where).sum()
+    moved = [*polygons.data[:2], ring - (10, 0)]
+    polygons.data = moved
+    session.wait(lambda: labels.data[ring[:, 0].max().astype(int) - 1, 110] == 0, 10)
+    session.settle()
+    assert (labels.data == where).sum() == pytest.approx(area, rel=0.02)
+    np.testing.assert_allclose(polygons.data[2], moved[2])
+    session.widget.threshold.value = 0.3
+    session.settle()
+    assert "plate polygons (corrected)" in session.names
+
+
+def test_labels_that_a_script_replaced_are_not_overwritten(session, image):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    mine = np.zeros(image.shape, np.int32)
+    mine[5:9, 5:9] = 3
+    session.layer("plate labels").data = mine
+    session.widget.threshold.value = 0.3
+    session.settle()
+    assert mine.sum() == 48
+    assert session.layer("plate labels (corrected)").data is mine
 
 
 def test_closing_the_viewer_during_a_run_is_no_error(session, stack, slow, qtbot):

@@ -259,7 +259,9 @@ class SegmentWidget(Container):
 
     def _on_update(self, result: Segmentation) -> Iterator[None]:
         shown = self._updating
-        yield from shown.show(result) if result.corrections is None else shown.show_measures(result)
+        yield from (
+            shown.show(result) if result.corrections is None else shown.show_corrected(result)
+        )
         self._summarise(result)
 
     def _on_update_end(self) -> None:

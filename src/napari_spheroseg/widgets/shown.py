@@ -12,11 +12,15 @@ from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
 from ..inference.frames import Index
+from ..readwrite.shapes import polygons_of
+from ..segmentation.polygons import rasterise
 from ..segmentation.result import Segmentation
+
+LABELS, POLYGONS = "labels", "polygons"
 
 
 class ShownResult:
-    """The layers of one image's result.
+    """The layers of one image's result, and whether somebody corrected them.
 
     Parameters
     ----------
@@ -24,7 +28,7 @@ class ShownResult:
     image : napari.layers.Image
         What was segmented; the results are named after it and take its place in the world.
     on_edit : callable
-        Called when somebody paints on the labels.
+        Called when somebody paints on the labels or moves a polygon.
     """
 
     def __init__(
@@ -35,40 +39,48 @@ class ShownResult:
         self.image = image
         self.segmentation: Segmentation | None = None
         self._layers: dict[str, Layer] = {}
-        self.edited = False
+        self._array: NDArray[np.int32] | None = None
+        self._updating = False
+        self._edited: str | None = None
 
     @property
     def labels(self) -> Labels | None:
         """The Labels layer, while it is in the viewer."""
-        return self._layer("labels")
+        return self._layer(LABELS)
 
     @property
     def polygons(self) -> Shapes | None:
         """The Shapes layer, while it is in the viewer."""
-        return self._layer("polygons")
+        return self._layer(POLYGONS)
 
     @property
     def gone(self) -> bool:
         """Whether the user removed both layers."""
         return self.labels is None and self.polygons is None
 
+    @property
+    def edited(self) -> str | None:
+        """Which of the two layers somebody corrected last: "labels", "polygons", or None."""
+        if self._edited is None and self.labels is not None:
+            return None if self.labels.data is self._array else LABELS
+        return self._edited
+
     def preview(self, frame: Index, labels: NDArray[np.int32]) -> None:
         """Show the labels of the frame on screen while the others are still computed."""
-        if (
-            self.labels is not None
-            and not self.edited
-            and labels.ndim == self.labels.ndim - len(frame)
-        ):
-            self.labels.data[frame] = labels
-            self.labels.refresh()
+        layer = self.labels
+        if layer is not None and not self.edited and layer.ndim == labels.ndim + len(frame):
+            layer.data[frame] = labels
+            layer.refresh(extent=False)
 
     def corrected(self) -> Segmentation:
-        """The segmentation, with the labels as somebody corrected them in the viewer."""
+        """The segmentation as somebody corrected it in the viewer."""
         assert self.segmentation is not None
-        if not self.edited or self.labels is None:
-            return self.segmentation
-        data = np.asarray(self.labels.data).reshape(self.segmentation.frames.shape)
-        return self.segmentation.corrected(data)
+        shape = self.segmentation.frames.shape
+        if self.edited == LABELS and self.labels is not None:
+            return self.segmentation.corrected(np.asarray(self.labels.data).reshape(shape))
+        if self.edited == POLYGONS and self.polygons is not None:
+            return self.segmentation.corrected(_paint(self.polygons, shape))
+        return self.segmentation
 
     def show(self, result: Segmentation) -> Iterator[None]:
         """Put a result into the layers, piece by piece.
@@ -78,77 +90,109 @@ class ShownResult:
         if self.edited:
             self._set_corrections_aside()
         self.segmentation = result
-        new = result.to_layers(name=self.image.name, like=self.image)
+        labels, polygons = result.to_layers(name=self.image.name, like=self.image)
         if self.labels is None:
-            self._add("labels", new[0])
+            self._add_labels(labels)
         else:
             self._update_labels(result)
         yield
         if self.polygons is None:
-            self._add("polygons", new[1])
+            self._add_polygons(polygons)
             self._viewer.layers.selection.active = self.labels  # the status bar tells measures
         else:
-            _update_polygons(self.polygons, result)
+            self._update_polygons(result)
         yield
 
-    def show_measures(self, result: Segmentation) -> Iterator[None]:
-        """Table and polygons of labels that were corrected in the viewer."""
+    def show_corrected(self, result: Segmentation) -> Iterator[None]:
+        """Measures of what somebody corrected, and the other layer made to follow."""
         if self.labels is not None:
-            self.labels.features = result.layer_data["labels"]["features"]
-        if self.polygons is not None:
-            _update_polygons(self.polygons, result)
+            self._update_labels(result)
+        yield
+        if self.polygons is not None and self.edited != POLYGONS:
+            self._update_polygons(result)
         yield
 
     def _layer(self, what: str) -> Any:
         layer = self._layers.get(what)
         return layer if layer in self._viewer.layers else None
 
-    def _add(self, what: str, layer_tuple: tuple[Any, ...]) -> None:
-        data, arguments, kind = layer_tuple
-        if kind == "labels":
-            data = data.copy()  # what is painted on must not be the result's own
-        layer = Layer.create(data, arguments, kind)
+    def _add(self, what: str, layer: Layer) -> None:
         self._layers[what] = layer
         self._viewer.add_layer(layer)
-        if kind == "labels":
-            layer.events.paint.connect(self._on_edit)
+
+    def _add_labels(self, layer_tuple: tuple[Any, ...]) -> None:
+        data, arguments, kind = layer_tuple
+        self._array = data.copy()  # what is painted on must not be the result's own
+        layer = Layer.create(self._array, arguments, kind)
+        self._add(LABELS, layer)
+        layer.events.paint.connect(lambda: self._on_edit(LABELS))
+
+    def _add_polygons(self, layer_tuple: tuple[Any, ...]) -> None:
+        layer = Layer.create(*layer_tuple)
+        self._add(POLYGONS, layer)
+        layer.events.data.connect(lambda: self._on_edit(POLYGONS))
 
     def _update_labels(self, result: Segmentation) -> None:
         """New labels in the layer's own array, several times faster than another array."""
         layer, arguments = self.labels, result.layer_data["labels"]
         assert layer is not None
-        if layer.data.shape == arguments["data"].shape:
+        if layer.data.shape != arguments["data"].shape:
+            self._array = layer.data = arguments["data"].copy()
+        elif not np.array_equal(layer.data, arguments["data"]):
             np.copyto(layer.data, arguments["data"])
             layer.refresh(extent=False)
-        else:
-            layer.data = arguments["data"].copy()
         layer.features = arguments["features"]
         layer.metadata["spheroseg"] = result.recipe
 
-    def _on_edit(self) -> None:
-        self.edited = True
-        self._tell()
+    def _update_polygons(self, result: Segmentation) -> None:
+        """New rings; those that are more than before need a width and colours of their own."""
+        layer, arguments = self.polygons, result.layer_data["shapes"]
+        assert layer is not None
+        rings, before = arguments["data"], layer.nshapes
+        if not _same(layer.data, rings):
+            self._updating = True
+            try:
+                layer.data = rings[:before]
+                if len(rings) > before:
+                    style = ("edge_width", "edge_color", "face_color")
+                    layer.add_polygons(rings[before:], **{what: arguments[what] for what in style})
+            finally:
+                self._updating = False
+        layer.features = arguments["features"]
+        layer.metadata["spheroseg"] = result.recipe
+
+    def _on_edit(self, what: str) -> None:
+        if not self._updating:
+            self._edited = what
+            self._tell()
 
     def _set_corrections_aside(self) -> None:
         """Rename corrected layers, so that the next result does not overwrite them."""
-        for what, layer in list(self._layers.items()):
+        names = []
+        for what, layer in self._layers.items():
             if layer in self._viewer.layers:
                 layer.name = f"{self.image.name} {what} (corrected)"
-                layer.visible = what == "labels" and layer.visible
-            del self._layers[what]
-        self.edited = False
-        show_info(f"Your corrections are kept in '{self.image.name} labels (corrected)'.")
+                layer.visible = layer.visible and what == self.edited
+                names.append(f"'{layer.name}'")
+        self._layers = {}
+        self._edited = None
+        show_info(f"Your corrections are kept in {' and '.join(names)}.")
 
 
-def _update_polygons(layer: Shapes, result: Segmentation) -> None:
-    """New rings; those that are more than before need a width and colours of their own."""
-    arguments = result.layer_data["shapes"]
-    rings, before = arguments["data"], layer.nshapes
-    layer.data = rings[:before]
-    if len(rings) > before:
-        layer.add_polygons(
-            rings[before:],
-            **{what: arguments[what] for what in ("edge_width", "edge_color", "face_color")},
-        )
-    layer.features = arguments["features"]
-    layer.metadata["spheroseg"] = result.recipe
+def _same(shown: list[NDArray[Any]], rings: list[NDArray[Any]]) -> bool:
+    pairs = zip(shown, rings, strict=False)
+    return len(shown) == len(rings) and all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _paint(layer: Shapes, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Labels of the polygons as they are now."""
+    leading = len(shape) - 2
+    labels = np.zeros(shape, np.int32)
+    for polygon in polygons_of(
+        layer.data, {"shape_type": layer.shape_type, "features": layer.features}
+    ):
+        frame = polygon.frame[:leading]
+        mask = rasterise([polygon], (shape[-2], shape[-1])) > 0
+        if all(0 <= i < n for i, n in zip(frame, shape, strict=False)):
+            labels[frame][mask] = polygon.id
+    return labels
