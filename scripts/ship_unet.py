@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from skimage.io import imread
-from train_unet import ARGUMENTS, DRAW
 
 import napari_spheroseg as ss
 from napari_spheroseg.models import ModelMetadata, Preparation
 from napari_spheroseg.models.library import WEIGHTS, write_metadata
 from napari_spheroseg.models.model import sha256_of
+from train_unet import ARGUMENTS, DRAW
 
 NOTES = {
     "orgaquant_poly": "outlined by hand",

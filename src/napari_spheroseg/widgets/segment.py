@@ -32,6 +32,7 @@ from .source import current_frame, full_resolution
 from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
+_LEAST_WIDTH = 340  # px; no number is cut off
 _MEASURE_AFTER = 400  # ms without another stroke of the brush
 
 
@@ -70,6 +71,7 @@ class SegmentWidget(Container):
         layout = self.native.layout()
         layout.insertWidget(1, self.more.collapsible)
         layout.addStretch()
+        self.native.setMinimumWidth(_LEAST_WIDTH)
         self._measure_timer = QTimer(self.native)
         self._measure_timer.setSingleShot(True)
         self._measure_timer.setInterval(_MEASURE_AFTER)
