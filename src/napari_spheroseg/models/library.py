@@ -48,7 +48,11 @@ def available() -> list[ModelMetadata]:
     list of ModelMetadata
         Shipped ones first; one that the user installed under a shipped name takes its place.
     """
-    return [metadata for metadata in known() if metadata.has_weights]
+    return [
+        metadata
+        for metadata, folder in _folders().values()
+        if metadata.has_weights and (folder / WEIGHTS).is_file()
+    ]
 
 
 def info(name: str) -> ModelMetadata:
