@@ -12,6 +12,8 @@ from ..inference.frames import Frames
 from ..polygon import Polygon
 from ..readwrite import shapes
 
+_TURNS = ("rotate", "shear", "affine")
+
 
 def layer_axes(frames: Frames) -> str:
     """Axes of the layers.
@@ -53,6 +55,8 @@ def placement(
         what: [getattr(like, what)[of_image.index(axis)] for axis in axes]
         for what in ("scale", "translate", "units", "axis_labels")
     }
+    if axes == of_image:
+        placed |= {what: getattr(like, what) for what in _TURNS if hasattr(like, what)}
     if "C" in axes:
         at = axes.index("C")
         placed["translate"][at] += placed["scale"][at] * (frames.channel or 0)
@@ -69,7 +73,13 @@ def label_arguments(frames: Frames, labels: NDArray[np.int32], table: Any) -> di
 def shape_arguments(frames: Frames, polygons: list[Polygon]) -> dict[str, Any]:
     """Data, features and style of the Shapes layer."""
     axes = layer_axes(frames)
-    if "C" in axes:
-        at = axes.index("C")
+    at = axes.find("C")
+    if at >= 0:
         polygons = [replace(p, frame=(*p.frame[:at], 0, *p.frame[at:])) for p in polygons]
     return shapes.shape_arguments(polygons, len(axes), max(frames.plane_shape))
+
+
+def result_frame(frames: Frames, position: tuple[int, ...]) -> tuple[int, ...]:
+    """Frame of the image at a position along the layer's leading axes; undoes `shape_arguments`."""
+    at = layer_axes(frames).find("C")
+    return position if at < 0 else (*position[:at], *position[at + 1 :])

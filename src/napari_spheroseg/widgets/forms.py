@@ -11,7 +11,7 @@ from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox, Widget
 from ..settings import Settings
 
 _KINDS: dict[type, type[Widget]] = {bool: CheckBox, int: SpinBox, float: FloatSpinBox}
-_HIGHEST = 1_000_000
+_HIGHEST = 1_000_000_000
 
 
 def fields(settings: type[Settings], names: Iterable[str]) -> list[Widget]:
@@ -56,6 +56,8 @@ def _field(settings: type[Settings], name: str) -> Widget:
     widget = _KINDS[kind](**arguments)
     if kind is not bool:
         widget.native.setKeyboardTracking(False)  # a half-typed number is no setting
+        if kind is float:
+            widget.native.setDecimals(3)
         if optional:
             widget.native.setSpecialValueText("off")
     return widget

@@ -54,9 +54,7 @@ class Job:
         result = yield from segment_steps(self.frames, predictor, recipe, self.indices)
         if self.previous is not None and self.previous.continues(result):
             result = self.previous.joined(result)
-        for _ in analyse_steps(result, None):
-            pass
-        return result
+        return (yield from analyse_steps(result, None))
 
 
 def analyse_steps(

@@ -66,6 +66,14 @@ class MoreSettings(Container):
         self._recommended = PostProcessing(**metadata.post_processing)
         self._apply_preset()
 
+    def show_post_processing(self, settings: PostProcessing) -> None:
+        """Fill in how a result was made."""
+        if settings.replace(threshold=self._preset_settings().threshold) != self._preset_settings():
+            self.preset.value = CUSTOM
+        self._filling = True
+        forms.fill(self._post, settings)
+        self._filling = False
+
     def show_image(self, layer: Image | None) -> None:
         """Fill in axes and pixel size of an image layer."""
         if layer is None:

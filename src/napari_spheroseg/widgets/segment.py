@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import napari.viewer
 from magicgui.widgets import (
@@ -23,9 +23,11 @@ from .. import models
 from ..errors import SpherosegError
 from ..inference.frames import Frames
 from ..segmentation.result import Segmentation
+from ..segmentation.run import Step
+from ..segmentation.settings import PUBLISHED
 from .actions import ResultActions
 from .job import Job, analyse_steps
-from .more_settings import MoreSettings
+from .more_settings import SERVICE, MoreSettings
 from .preferences import preferences
 from .shown import ShownResult
 from .source import current_frame, full_resolution
@@ -53,11 +55,12 @@ class SegmentWidget(Container):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         # napari hands plugins a proxy whose layers are proxies too; ours are compared by identity
         self._viewer = getattr(viewer, "__wrapped__", viewer)
-        self._shown: WeakKeyDictionary[Image, ShownResult] = WeakKeyDictionary()
-        self._last: ShownResult | None = None
+        self._shown: dict[Image, ShownResult] = {}
+        self._corrected: set[ShownResult] = set()  # to be measured again
         self._run = Work(self._on_step, self._on_result, self._on_run_end)
         self._update = Work(self._on_preview, self._on_update, self._on_update_end)
         self._update_again = False
+        self._filling = False  # fields are being set by us, not by the user
         self._job: Job | None = None
         self._build()
         choices = Container(
@@ -117,6 +120,7 @@ class SegmentWidget(Container):
         self.model.changed.connect(self._choose_model)
         self.threshold.changed.connect(self._refresh)
         self.more.post_changed.connect(self._refresh)
+        self.more.preset.changed.connect(self._choose_preset)
         self.run.changed.connect(self._run_or_cancel)
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
@@ -130,8 +134,14 @@ class SegmentWidget(Container):
 
     def _models(self, _: Any = None) -> list[tuple[str, str]]:
         segmenting = [each for each in models.known() if each.task == "segmentation"]
+        titles = Counter(each.title for each in segmenting)
         return [
-            (each.title if each.has_weights else f"{each.title} (no weights)", each.name)
+            (
+                each.title
+                + (f" ({each.name})" if titles[each.title] > 1 else "")
+                + ("" if each.has_weights else " (no weights)"),
+                each.name,
+            )
             for each in segmenting
         ]
 
@@ -141,6 +151,9 @@ class SegmentWidget(Container):
                 layer.events.name.disconnect(self._refresh_choices)
                 layer.events.name.connect(self._refresh_choices)
         self.image.reset_choices()
+        for image, shown in list(self._shown.items()):
+            if image not in self._viewer.layers and shown.gone and not self._update.running:
+                del self._shown[image]  # and with it probability and pixels
 
     def _choose_image(self) -> None:
         layer = self.image.value
@@ -148,15 +161,27 @@ class SegmentWidget(Container):
         leading = layer.ndim - 2 if layer is not None else 0
         self.frames.visible = leading > 0
         shown = self._current()
+        if shown is not None and shown.segmentation is not None:
+            self._filling = True
+            self.threshold.value = shown.segmentation.settings.threshold
+            self.more.show_post_processing(shown.segmentation.settings.post_processing())
+            self._filling = False
         self._summarise(shown.segmentation if shown else None)
 
+    def _choose_preset(self, preset: str) -> None:
+        if preset == SERVICE:
+            self.threshold.value = PUBLISHED.threshold
+
     def _choose_model(self) -> None:
+        """Fill in what the model recommends; a result that is shown stays as it is."""
         metadata = models.info(self.model.value)
         self.model.tooltip = metadata.description
-        if not metadata.has_weights:
-            self.summary.value = str(models.no_weights(metadata))
+        self._filling = True
         self.threshold.value = metadata.threshold
         self.more.show_model(metadata)
+        self._filling = False
+        if not metadata.has_weights:
+            self.summary.value = str(models.no_weights(metadata))
 
     # --- a run --------------------------------------------------------------------------------
 
@@ -167,13 +192,14 @@ class SegmentWidget(Container):
             return
         try:
             job = self._new_job()
+            title = models.info(job.model).title
         except SpherosegError as error:
             show_error(str(error))
             return
         self._job = job
         self.run.text = "Cancel"
         self.progress.visible, self.progress.max, self.progress.value = True, 0, 0
-        self.summary.value = f"Loading {models.info(self.model.value).title}…"
+        self.summary.value = f"Loading {title}…"
         self._run.start(job.steps, title=f"Segmenting {job.image.name}")
 
     def _new_job(self) -> Job:
@@ -201,6 +227,9 @@ class SegmentWidget(Container):
         )
 
     def _on_step(self, step: Any) -> None:
+        if not isinstance(step, Step):
+            self.summary.value = "Measuring"
+            return
         self.progress.max, self.progress.value = step.total, step.done
         self.summary.value = f"Segmenting: {step.done} of {step.total} tiles"
 
@@ -212,7 +241,6 @@ class SegmentWidget(Container):
         elif full_resolution(image) is not self._job.frames.data:
             show_warning(f"'{image.name}' changed meanwhile; the result is that of the old image.")
         shown = self._shown.setdefault(image, ShownResult(self._viewer, image, self._on_edit))
-        self._last = shown
         yield from shown.show(result)
         self._summarise(result)
         for warning in result.warnings:
@@ -227,7 +255,8 @@ class SegmentWidget(Container):
         self.run.text, self.run.enabled = "Run", True
         self.progress.visible = False
         self._job = None
-        self._choose_image()
+        shown = self._current()
+        self._summarise(shown.segmentation if shown else None)
         self._refresh()  # settings may have moved while it ran
 
     # --- another threshold or post-processing, without inference ----------------------------------
@@ -235,7 +264,7 @@ class SegmentWidget(Container):
     def _refresh(self) -> None:
         """Bring the result of the chosen image up to date with the settings, in a worker."""
         shown = self._current()
-        if shown is None or shown.segmentation is None or self._run.running:
+        if shown is None or shown.segmentation is None or self._run.running or self._filling:
             return
         if self._update.running:
             self._update_again = True
@@ -246,7 +275,8 @@ class SegmentWidget(Container):
         except SpherosegError as error:
             self.summary.value = str(error)
             return
-        if wanted.settings == shown.segmentation.settings or shown.gone:
+        same = wanted.settings == shown.segmentation.settings and not shown.previewed
+        if same or shown.gone:
             return
         self._updating = shown
         first = current_frame(shown.image, wanted.frames, self._viewer)
@@ -264,25 +294,34 @@ class SegmentWidget(Container):
         yield from (
             shown.show(result) if result.corrections is None else shown.show_corrected(result)
         )
-        self._summarise(result)
+        if shown is self._current():
+            self._summarise(result)
 
     def _on_update_end(self) -> None:
         if self._update_again:
             self._update_again = False
             self._refresh()
+        elif self._corrected:
+            self._measure_timer.start()
 
     # --- corrections by hand ------------------------------------------------------------------
 
-    def _on_edit(self) -> None:
+    def _on_edit(self, shown: ShownResult) -> None:
+        self._corrected.add(shown)
         self._measure_timer.start()
 
     def _measure_corrections(self) -> None:
-        shown = self._last
-        if shown is None or not shown.edited or self._update.running or self._run.running:
+        """Measure one corrected result; others, and later strokes, have their turn after it."""
+        if self._update.running or self._run.running:
+            self._measure_timer.start()
             return
-        corrected = shown.corrected()
-        self._updating = shown
-        self._update.start(lambda: analyse_steps(corrected, None))
+        while self._corrected:
+            shown = self._corrected.pop()
+            if shown.edited and not shown.gone:
+                corrected = shown.corrected()
+                self._updating = shown
+                self._update.start(lambda: analyse_steps(corrected, None))
+                return
 
     # --- what stands below Run ------------------------------------------------------------------
 

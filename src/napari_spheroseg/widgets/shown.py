@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..inference.frames import Index
 from ..readwrite.shapes import polygons_of
+from ..segmentation.layers import result_frame
 from ..segmentation.polygons import rasterise
 from ..segmentation.result import Segmentation
 
@@ -28,11 +29,11 @@ class ShownResult:
     image : napari.layers.Image
         What was segmented; the results are named after it and take its place in the world.
     on_edit : callable
-        Called when somebody paints on the labels or moves a polygon.
+        Called with this when somebody paints on the labels or moves a polygon.
     """
 
     def __init__(
-        self, viewer: ViewerModel, image: Image, on_edit: Callable[[], None] = lambda: None
+        self, viewer: ViewerModel, image: Image, on_edit: Callable[[ShownResult], None]
     ) -> None:
         self._viewer = viewer
         self._tell = on_edit
@@ -42,6 +43,7 @@ class ShownResult:
         self._array: NDArray[np.int32] | None = None
         self._updating = False
         self._edited: str | None = None
+        self.previewed = False
 
     @property
     def labels(self) -> Labels | None:
@@ -71,6 +73,7 @@ class ShownResult:
         if layer is not None and not self.edited and layer.ndim == labels.ndim + len(frame):
             layer.data[frame] = labels
             layer.refresh(extent=False)
+            self.previewed = True
 
     def corrected(self) -> Segmentation:
         """The segmentation as somebody corrected it in the viewer."""
@@ -79,7 +82,7 @@ class ShownResult:
         if self.edited == LABELS and self.labels is not None:
             return self.segmentation.corrected(np.asarray(self.labels.data).reshape(shape))
         if self.edited == POLYGONS and self.polygons is not None:
-            return self.segmentation.corrected(_paint(self.polygons, shape))
+            return self.segmentation.corrected(_paint(self.polygons, self.segmentation))
         return self.segmentation
 
     def show(self, result: Segmentation) -> Iterator[None]:
@@ -90,6 +93,7 @@ class ShownResult:
         if self.edited:
             self._set_corrections_aside()
         self.segmentation = result
+        self.previewed = False
         labels, polygons = result.to_layers(name=self.image.name, like=self.image)
         if self.labels is None:
             self._add_labels(labels)
@@ -104,9 +108,14 @@ class ShownResult:
         yield
 
     def show_corrected(self, result: Segmentation) -> Iterator[None]:
-        """Measures of what somebody corrected, and the other layer made to follow."""
-        if self.labels is not None:
+        """Measures of what somebody corrected, and the other layer made to follow.
+
+        What is being corrected is never written to: another stroke may have come meanwhile.
+        """
+        if self.labels is not None and self.edited == POLYGONS:
             self._update_labels(result)
+        elif self.labels is not None:
+            self.labels.features = result.layer_data["labels"]["features"]
         yield
         if self.polygons is not None and self.edited != POLYGONS:
             self._update_polygons(result)
@@ -125,12 +134,12 @@ class ShownResult:
         self._array = data.copy()  # what is painted on must not be the result's own
         layer = Layer.create(self._array, arguments, kind)
         self._add(LABELS, layer)
-        layer.events.paint.connect(lambda: self._on_edit(LABELS))
+        layer.events.paint.connect(lambda: self._on_edit(LABELS, layer))
 
     def _add_polygons(self, layer_tuple: tuple[Any, ...]) -> None:
         layer = Layer.create(*layer_tuple)
         self._add(POLYGONS, layer)
-        layer.events.data.connect(lambda: self._on_edit(POLYGONS))
+        layer.events.data.connect(lambda: self._on_edit(POLYGONS, layer))
 
     def _update_labels(self, result: Segmentation) -> None:
         """New labels in the layer's own array, several times faster than another array."""
@@ -161,10 +170,10 @@ class ShownResult:
         layer.features = arguments["features"]
         layer.metadata["spheroseg"] = result.recipe
 
-    def _on_edit(self, what: str) -> None:
-        if not self._updating:
+    def _on_edit(self, what: str, layer: Layer) -> None:
+        if not self._updating and self._layers.get(what) is layer:
             self._edited = what
-            self._tell()
+            self._tell(self)
 
     def _set_corrections_aside(self) -> None:
         """Rename corrected layers, so that the next result does not overwrite them."""
@@ -184,15 +193,12 @@ def _same(shown: list[NDArray[Any]], rings: list[NDArray[Any]]) -> bool:
     return len(shown) == len(rings) and all(np.array_equal(a, b) for a, b in pairs)
 
 
-def _paint(layer: Shapes, shape: tuple[int, ...]) -> NDArray[np.int32]:
+def _paint(layer: Shapes, result: Segmentation) -> NDArray[np.int32]:
     """Labels of the polygons as they are now."""
-    leading = len(shape) - 2
-    labels = np.zeros(shape, np.int32)
-    for polygon in polygons_of(
-        layer.data, {"shape_type": layer.shape_type, "features": layer.features}
-    ):
-        frame = polygon.frame[:leading]
-        mask = rasterise([polygon], (shape[-2], shape[-1])) > 0
-        if all(0 <= i < n for i, n in zip(frame, shape, strict=False)):
-            labels[frame][mask] = polygon.id
+    labels = np.zeros(result.frames.shape, np.int32)
+    attributes = {"shape_type": layer.shape_type, "features": layer.features}
+    for polygon in polygons_of(layer.data, attributes):
+        frame = result_frame(result.frames, polygon.frame)
+        if all(0 <= i < n for i, n in zip(frame, labels.shape, strict=False)):
+            labels[frame][rasterise([polygon], result.frames.plane_shape) > 0] = polygon.id
     return labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from ..errors import SpherosegError
+
+_log = logging.getLogger(__name__)
 
 
 class Work:
@@ -78,15 +81,18 @@ class Work:
     def _result(self, result: Any) -> None:
         if isinstance(result, _Failure):
             if self._on_result is not _ignore:
-                show_error(str(result.error))
+                _tell(result.error)
         else:
             self._pieces = self._on_result(result) or iter(())
 
     def _turn(self) -> None:
         """One piece; what it made the canvas paint is painted before the next."""
-        for _ in self._pieces:
-            QTimer.singleShot(0, self._turn)
-            return
+        try:
+            for _ in self._pieces:
+                QTimer.singleShot(0, self._turn)
+                return
+        except Exception as error:  # a layer that refuses must not leave the widget running
+            _tell(error)
         self._end()
 
     def _end(self) -> None:
@@ -101,18 +107,24 @@ class Work:
 class _Failure:
     """An error on its way to the GUI thread; superqt would raise a bare one."""
 
-    error: SpherosegError
+    error: Exception
 
 
 def _guarded(steps: Callable[[], Generator[Any, None, Any]]) -> Generator[Any, None, Any]:
     try:
         return (yield from steps())
-    except SpherosegError as error:
+    except Exception as error:  # superqt drops a RuntimeError without a word
         return _Failure(error)
-    except MemoryError:
-        return _Failure(
-            SpherosegError("There is too little memory", hint="Close images, or use a part.")
-        )
+
+
+def _tell(error: Exception) -> None:
+    """A notification; what we did not foresee goes to the log, traceback and all."""
+    if not isinstance(error, SpherosegError):
+        _log.error("Unexpected error", exc_info=error)
+        hint = "Close images, or use a part." if isinstance(error, MemoryError) else ""
+        hint = hint or "The log has more; please report it."
+        error = SpherosegError(f"{type(error).__name__}: {error}", hint=hint)
+    show_error(str(error))
 
 
 def _ignore(*_: Any) -> None:
