@@ -60,10 +60,6 @@ class NoDevice(SpherosegError, RuntimeError):
     """A device or backend that was asked for by name and is not there."""
 
 
-class MissingExtra(SpherosegError, ImportError):
-    """A package of an optional extra that is not installed."""
-
-
 class Cancelled(SpherosegError):
     """The caller asked to stop."""
 

@@ -169,7 +169,15 @@ def test_two_threads_may_predict_with_one_predictor(predictor, noise):
 
 
 def test_the_same_model_is_kept_in_memory(bright):
-    assert shared_predictor(str(bright), "cpu") is shared_predictor(models.load(bright), "cpu")
+    assert shared_predictor(str(bright), "cpu") is shared_predictor(str(bright), "cpu")
+
+
+def test_an_opened_model_is_itself_whatever_was_done_to_it(bright, noise):
+    opened = models.load(bright)
+    shared_predictor(str(bright), "cpu")
+    assert shared_predictor(opened, "cpu").model is opened
+    assert shared_predictor(opened, "cpu") is shared_predictor(opened, "cpu")
+    assert shared_predictor(str(bright), "cpu").model is not opened
 
 
 def test_another_model_takes_its_place(bright, checkpoint):

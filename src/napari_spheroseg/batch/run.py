@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +28,8 @@ from .find import output_stems
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def segment_files(
     predictor = open_predictor(model, device, backend)
     recipe = complete(predictor, threshold, pixel_size, settings)
     started = datetime.now(UTC)
+    twice = Counter(path.name for path in paths)
+    names = {path: str(path) if twice[path.name] > 1 else path.name for path in paths}
     items: list[Item] = []
     tables: list[pd.DataFrame] = []
     try:
@@ -95,12 +102,11 @@ def segment_files(
             try:
                 result = _segment_file(path, predictor, recipe)
                 write_result(result, out, stem)
-                tables.append(result.table.assign(file=path.name))
+                tables.append(result.table.assign(file=names[path]))
                 done = (len(result.table), time.perf_counter() - clock, result.warnings)
                 items.append(Item(path, *done))
-            except (SpherosegError, MemoryError, OSError) as error:
-                reason = str(error) or type(error).__name__
-                items.append(Item(path, seconds=time.perf_counter() - clock, error=reason))
+            except Exception as error:  # whatever one file does, the others have their turn
+                items.append(Item(path, seconds=time.perf_counter() - clock, error=_reason(error)))
             yield items[-1]
     finally:  # also when the caller stops: what is done is done, and the tables say so
         _write_table(out / "measurements.csv", tables)
@@ -135,10 +141,20 @@ def _segment_file(path: Path, predictor: Predictor, recipe: Recipe) -> Segmentat
     return run_to_end(segment_steps(frames, predictor, recipe))
 
 
+def _reason(error: Exception) -> str:
+    """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
+    if isinstance(error, SpherosegError):
+        return str(error)
+    _log.error("Unexpected error", exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
 def _write_table(path: Path, tables: list[pd.DataFrame]) -> None:
     import pandas as pd
 
     if not tables:
+        with contextlib.suppress(OSError):
+            path.unlink()  # of an earlier run: it says nothing of this one
         return
     whole = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
     whole.insert(0, "file", whole.pop("file"))

@@ -69,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 2 if isinstance(error, _BAD_USAGE) else 1
     except BrokenPipeError:
         status = 1
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"{type(error).__name__}: {error}. Run it with --debug to see where.")
+        status = 1
     sys.exit(status or 0)
 
 

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import BadSetting
 from ..models import Preparation
+from ..segmentation.measure import PixelSize
 from ..segmentation.settings import PostProcessing
 from .options import with_settings
 
@@ -28,7 +30,8 @@ def segment(
         float, typer.Option(help="Pixels of a higher probability belong to an object.")
     ] = 0.5,
     pixel_size: Annotated[
-        float | None, typer.Option(help="µm per pixel  [default: as the file says]")
+        str | None,
+        typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
     ] = None,
     channel: Annotated[int | None, typer.Option(help="Channel to segment, from 0.")] = None,
     axes: Annotated[
@@ -51,7 +54,7 @@ def segment(
         out,
         model,
         threshold,
-        pixel_size=pixel_size,
+        pixel_size=_pixel_size(pixel_size),
         device=device,
         backend=backend,
         **settings,
@@ -67,3 +70,19 @@ def segment(
         print(f"{place}: {found}, {item.seconds:.2f} s", *item.warnings, sep="; ")
     print(f"Results are in {out}" + (f"; {failed} of {len(paths)} images failed" if failed else ""))
     return 1 if failed else 0
+
+
+def _pixel_size(text: str | None) -> PixelSize:
+    """One number, or two with a comma between them."""
+    if text is None:
+        return None
+    try:
+        height, *width = (float(each) for each in text.split(","))
+    except ValueError:
+        width = [0, 0]
+    if len(width) > 1:
+        raise BadSetting(
+            f"A pixel size of '{text}' cannot be understood",
+            hint="Give µm per pixel, like 0.65, or height and width, like 0.65,0.7.",
+        )
+    return (height, width[0]) if width else height

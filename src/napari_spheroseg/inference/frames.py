@@ -55,8 +55,8 @@ class Frames:
         BadSetting
             Axes that do not fit, or a channel that is not there or must be chosen.
         """
-        if not (hasattr(image, "shape") and hasattr(image, "dtype")):
-            image = np.asarray(image)
+        if not isinstance(getattr(image, "dtype", None), np.dtype):
+            image = np.asarray(image)  # a list, a torch tensor
         shape = tuple(int(n) for n in image.shape)
         if len(shape) < 2:
             raise BadImage(

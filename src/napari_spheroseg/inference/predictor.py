@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models import Model, Preparation, load
+from ..models import Model, Preparation, info, load
+from ..models.library import read_metadata
 from .backends import choose
 from .prepare import prepare, working_shape
 from .tiles import Blend
@@ -94,10 +96,6 @@ class Predictor:
         maps = blend.result()[:, : shape[0], : shape[1]]
         return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
 
-    def unload(self) -> None:
-        """Give the device's memory back."""
-        self._backend.unload()
-
 
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     """Number of tiles that a plane of this height and width is predicted in."""
@@ -124,16 +122,26 @@ def shared_predictor(model: str | Model, device: str = "auto", backend: str = "a
     Predictor
         The same for the same model, device and backend; another choice replaces it.
     """
-    opened = model if isinstance(model, Model) else load(model)
-    # metadata too: the same weights may be installed twice, with another preparation
-    saved = f"{opened.reference} {opened.metadata.model_dump_json()}"
-    key = (saved if opened.metadata.sha256 else f"unsaved {id(opened)}", device, backend)
     with _lock:
+        key = (_identity(model), device, backend)
         if key not in _shared:
-            predictor = Predictor(opened, device, backend)
-            _shared.clear()
-            _shared[key] = predictor
+            opened = model if isinstance(model, Model) else load(model)
+            _shared.clear()  # before another is loaded, so that only one is in memory
+            _shared[key] = Predictor(opened, device, backend)
         return _shared[key]
+
+
+def _identity(model: str | Model) -> str:
+    """What tells models apart: an opened one is itself, others are what is on disk."""
+    if isinstance(model, Model):  # kept alive by its predictor, so that its id is not used again
+        return f"opened {id(model)}"
+    path = Path(model)
+    if path.is_file():
+        status = path.stat()
+        return f"file {path.resolve()} {status.st_mtime_ns} {status.st_size}"
+    # metadata too: the same weights may be installed twice, with another preparation
+    metadata = read_metadata(path) if path.is_dir() else info(str(model))
+    return f"model {model} {metadata.model_dump_json()}"
 
 
 def forget_shared() -> None:

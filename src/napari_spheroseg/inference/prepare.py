@@ -78,6 +78,11 @@ def resize(plane: NDArray[Any], shape: tuple[int, int], preparation: Preparation
     return resized[0] if plane.ndim == 2 else np.stack(resized, axis=-1)
 
 
+def has_no_number(plane: NDArray[Any]) -> bool:
+    """Whether every value is NaN or infinite."""
+    return plane.dtype.kind == "f" and not np.isfinite(plane).any()
+
+
 def is_constant(plane: NDArray[Any]) -> bool:
     """Whether nothing can be seen in it: all finite values are equal."""
     finite = _finite(plane)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from ..errors import BadSetting, SpherosegError, UnreadableFile
+from ..errors import BadSetting, SpherosegError, UnreadableFile, WrongWeights
+from ..readwrite.atomic import UMASK
 from ..registry import unknown_name
 from .metadata import PUBLISHED_PREPARATION, ModelMetadata
 from .model import Model, no_weights, sha256_of
@@ -130,14 +131,19 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
             f"A model '{name}' is installed already",
             hint="Choose another name, or ask to replace it.",
         )
-    title = _TITLES.get(name, name)
-    metadata = model.metadata.replace(name=name, title=title, source=Path(path).name)
+    metadata = model.metadata.replace(name=name, source=Path(path).name)
     state = {key: value.contiguous() for key, value in model.network.state_dict().items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _staged(target) as folder:
-        save_file(state, folder / WEIGHTS)
-        metadata = metadata.replace(sha256=sha256_of(folder / WEIGHTS))
-        write_metadata(folder, metadata)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _staged(target) as folder:
+            save_file(state, folder / WEIGHTS)
+            metadata = metadata.replace(sha256=sha256_of(folder / WEIGHTS))
+            write_metadata(folder, metadata)
+    except OSError as error:
+        raise UnreadableFile(
+            f"{target} cannot be written: {error.strerror or error}",
+            hint="Check its permissions and the free space, or set SPHEROSEG_MODELS.",
+        ) from error
     return metadata
 
 
@@ -154,7 +160,12 @@ def remove(name: str) -> None:
     folder = _find(name)[1]
     if folder.parent != user_folder():
         raise BadSetting(f"'{name}' ships with the package and stays")
-    shutil.rmtree(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UnreadableFile(
+            f"{folder} cannot be deleted: {error.strerror or error}", hint="Check its permissions."
+        ) from error
 
 
 def read_metadata(folder: Path) -> ModelMetadata:
@@ -186,11 +197,13 @@ def _folders() -> dict[str, tuple[ModelMetadata, Path]]:
     """Name to metadata and folder; a folder that is no valid model is passed over."""
     found = {}
     for place in (shipped_folder(), user_folder()):
-        folders = place.iterdir() if place.is_dir() else ()
+        folders = []
+        with contextlib.suppress(OSError):  # a folder that others may not look into
+            folders = list(place.iterdir())
         for folder in sorted(folders, key=lambda each: (_order(each.name), each.name)):
-            if folder.name.startswith(".") or not (folder / METADATA).is_file():
+            if folder.name.startswith("."):
                 continue
-            with contextlib.suppress(SpherosegError):
+            with contextlib.suppress(SpherosegError, OSError):
                 found[folder.name] = (read_metadata(folder), folder)
     return found
 
@@ -225,7 +238,13 @@ def _load_checkpoint(path: Path) -> Model:
 
     state = read_state(path)
     network, arguments = recognise(state, path.name)
-    channels = 1 if arguments.get("in_channels") == 1 else 3
+    channels = arguments["in_channels"]
+    outputs = arguments.get("out_channels", arguments.get("n_class"))
+    if channels not in (1, 3) or outputs != 1:
+        raise WrongWeights(
+            f"{path.name} takes {channels} channels and gives {outputs}",
+            hint="Segmentation needs a network for grey or RGB images with one output.",
+        )
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem).lstrip("_-")
     metadata = ModelMetadata(
         name=stem or network,
@@ -238,6 +257,7 @@ def _load_checkpoint(path: Path) -> Model:
         post_processing={"min_area": 50},
         description=f"{_TITLES.get(network, network)} from the checkpoint {path.name}.",
         source=path.name,
+        sha256=sha256_of(path),
     )
     model = Model(metadata, None, str(path), _state=state)
     _ = model.network  # a checkpoint that does not fit is refused now, not at the first image
@@ -250,6 +270,8 @@ def _staged(target: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
     try:
         yield folder
+        for path in (folder, *folder.iterdir()):  # readable as what others make is
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~UMASK)
         if target.exists():
             shutil.rmtree(target)
         folder.rename(target)

@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
     except OSError as error:
         raise UnreadableFile(
@@ -46,6 +46,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _umask() -> int:
-    current = os.umask(0)
+    current = os.umask(0)  # there is no way to read it but to set it
     os.umask(current)
     return current
+
+
+UMASK = _umask()
+"""Permissions that new files lack; read once, while there is but one thread."""

@@ -11,15 +11,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import UnreadableFile
+from ..polygon import Polygon, Ring
 from .atomic import write_text
-
-if TYPE_CHECKING:
-    from ..polygon import Polygon, Ring
 
 _HALF = 0.5  # from the centre of a pixel to its corner
 _RED_GREEN_BLUE = [255, 215, 0]
@@ -56,14 +54,14 @@ def write_geojson(
     path : Path
     content : PolygonFile
     measures : iterable of mapping
-        Rows of the table; each goes, by its ``label``, into the measurements of its polygon.
+        Rows of the table; each goes, by label and frame, into the measurements of its polygon.
 
     Raises
     ------
     UnreadableFile
         It cannot be written.
     """
-    rows = {int(row["label"]): row for row in measures}
+    rows = {_place(row, content.axes): row for row in measures}
     size = content.pixel_size
     collection = {
         "type": "FeatureCollection",
@@ -75,7 +73,10 @@ def write_geojson(
             "pixel_size_um": None if size is None else {"y": size[0], "x": size[1]},
             "recipe": dict(content.recipe or {}),
         },
-        "features": [_feature(each, content.axes, rows.get(each.id)) for each in content.polygons],
+        "features": [
+            _feature(each, content.axes, rows.get((each.id, *each.frame)))
+            for each in content.polygons
+        ],
     }
     write_text(path, json.dumps(collection))
 
@@ -86,16 +87,22 @@ def read_geojson(path: Path) -> PolygonFile:
     Raises
     ------
     UnreadableFile
-        It is missing, no GeoJSON, or holds no polygons.
+        It is missing or no GeoJSON.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         features = content["features"] if isinstance(content, dict) else content
         ours = content.get("spheroseg", {}) if isinstance(content, dict) else {}
-        axes = ours.get("axes", "")
+        placed = [each for each in features if (each.get("geometry") or {}).get("coordinates")]
+        if features and not placed:
+            raise ValueError("no feature has coordinates")
+        features = placed
+        axes = ours["axes"] if "axes" in ours else _axes_of_planes(features)
+        ids = (_id(each) for each in features)
+        first = max((number for number in ids if number is not None), default=0) + 1
         polygons = [
             polygon
-            for number, feature in enumerate(features, start=1)
+            for number, feature in enumerate(features, start=first)
             for polygon in _polygons(feature, axes, number)
         ]
         size = ours.get("pixel_size_um")
@@ -108,6 +115,11 @@ def read_geojson(path: Path) -> PolygonFile:
             hint="Export a FeatureCollection of Polygon or MultiPolygon.",
         ) from error
     return PolygonFile(polygons, axes, pair, ours.get("recipe") or {})
+
+
+def _place(row: Mapping[str, Any], axes: str) -> tuple[int, ...]:
+    """Label and frame of a row of the table."""
+    return tuple(int(row[name]) for name in ("label", *axes.lower()))
 
 
 def _feature(polygon: Polygon, axes: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -153,8 +165,6 @@ def _open(coordinates: list[list[float]]) -> Ring:
 
 
 def _polygons(feature: Mapping[str, Any], axes: str, number: int) -> list[Polygon]:
-    from ..polygon import Polygon
-
     geometry, properties = feature["geometry"], feature.get("properties") or {}
     parts = geometry["coordinates"]
     if geometry["type"] == "Polygon":
@@ -166,7 +176,7 @@ def _polygons(feature: Mapping[str, Any], axes: str, number: int) -> list[Polygo
     frame = properties.get("frame", [plane.get(axis, 0) for axis in axes.lower()])
     return [
         Polygon(
-            id=int(properties.get("id") or number) if _is_number(properties.get("id")) else number,
+            id=_id(feature) or number,
             outer=_open(rings[0]),
             holes=tuple(_open(ring) for ring in rings[1:]),
             name=(properties.get("classification") or {}).get("name", "spheroid"),
@@ -178,5 +188,13 @@ def _polygons(feature: Mapping[str, Any], axes: str, number: int) -> list[Polygo
     ]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def _id(feature: Mapping[str, Any]) -> int | None:
+    """The number that we gave it; QuPath's own ids are no numbers."""
+    value = (feature.get("properties") or {}).get("id")
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _axes_of_planes(features: Iterable[Mapping[str, Any]]) -> str:
+    """Leading axes of a file that QuPath wrote: those along which its planes differ from 0."""
+    planes = [each["geometry"].get("plane") or {} for each in features]
+    return "".join(axis for axis in "TZ" if any(plane.get(axis.lower()) for plane in planes))

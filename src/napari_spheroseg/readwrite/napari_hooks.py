@@ -60,7 +60,7 @@ def _single(path: str | Sequence[str]) -> str:
 
 def _read_polygons(path: str | Sequence[str]) -> list[LayerTuple]:
     file = read_geojson(Path(_single(path)))
-    leading = len(file.polygons[0].frame) if file.polygons else 0
+    leading = len(file.axes)
     size = max((float(each.outer.max()) for each in file.polygons), default=0)
     arguments = {
         **shape_arguments(file.polygons, leading + 2, size),
@@ -91,22 +91,27 @@ def _placement(pixel_size: tuple[float, float] | None, leading: int) -> dict[str
 def write_labels(path: str, data: NDArray[Any], attributes: dict[str, Any]) -> list[str]:
     """Write a Labels layer as OME-TIFF, with its pixel size where its units are lengths."""
     labels = np.asarray(data)
-    letters = [str(label).upper() for label in attributes.get("axis_labels", ())]
-    if len(letters) != labels.ndim or any(len(letter) != 1 for letter in letters):
-        letters = [*"TZC"[: labels.ndim - 2], "Y", "X"]
-    write_label_tiff(Path(path), labels, "".join(letters), _pixel_size(attributes))
+    axes = _leading_axes(attributes, labels.ndim - 2) + "YX"
+    write_label_tiff(Path(path), labels, axes, _pixel_size(attributes))
     return [path]
 
 
 def write_polygons(path: str, data: Sequence[Any], attributes: dict[str, Any]) -> list[str]:
     """Write a Shapes layer as GeoJSON; what is no ring of ours counts as an object of its own."""
     polygons = polygons_of(data, attributes)
-    frame = len(polygons[0].frame) if polygons else 0
+    axes = _leading_axes(attributes, len(polygons[0].frame) if polygons else 0)
     recipe = (attributes.get("metadata") or {}).get("spheroseg", {})
-    write_geojson(
-        Path(path), PolygonFile(polygons, "TZPC"[:frame], _pixel_size(attributes), recipe)
-    )
+    write_geojson(Path(path), PolygonFile(polygons, axes, _pixel_size(attributes), recipe))
     return [path]
+
+
+def _leading_axes(attributes: dict[str, Any], count: int) -> str:
+    """The layer's own axis labels where they are single letters, else T, Z, C, ..."""
+    letters = [str(label).upper() for label in attributes.get("axis_labels", ())][:-2]
+    usable = len(letters) == count == len(set(letters))
+    if not usable or any(len(letter) != 1 or letter in "YXS" for letter in letters):
+        letters = list("TZCPABDEFGHIJKLMNOQRUVW"[:count])
+    return "".join(letters)
 
 
 def _pixel_size(attributes: dict[str, Any]) -> tuple[float, float] | None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..polygon import Polygon
 from .atomic import replacing
-
-if TYPE_CHECKING:
-    from ..polygon import Polygon
 
 _OUTER, _HOLE = (0, 215, 255), (14, 127, 255)  # blue, green, red
 _SHIFT = 4  # fractional bits, so that lines run between pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -19,6 +20,8 @@ _ELLIPSE_CORNERS = 64
 def shape_arguments(polygons: Iterable[Polygon], ndim: int, size: float) -> dict[str, Any]:
     """Data, features and style of a Shapes layer.
 
+    Features name the object and its part, and say which rings are holes.
+
     Parameters
     ----------
     polygons : iterable of Polygon
@@ -32,14 +35,20 @@ def shape_arguments(polygons: Iterable[Polygon], ndim: int, size: float) -> dict
     dict
         ``data`` and arguments of ``napari.layers.Shapes``.
     """
-    rings = [
-        (polygon, number, ring) for polygon in polygons for number, ring in enumerate(polygon.rings)
-    ]
+    import pandas as pd
+
+    parts: Counter[tuple[int, ...]] = Counter()
+    data, rows = [], []
+    for polygon in polygons:
+        parts[polygon.id, *polygon.frame] += 1
+        for number, ring in enumerate(polygon.rings):
+            data.append(_at_frame(ring, polygon.frame))
+            rows.append(_row(polygon, parts[polygon.id, *polygon.frame], number > 0))
     return {
-        "data": [_at_frame(ring, polygon.frame) for polygon, _, ring in rings],
+        "data": data,
         "ndim": ndim,
         "shape_type": "polygon",
-        "features": _features([(polygon, number) for polygon, number, _ in rings]),
+        "features": pd.DataFrame(rows, columns=_COLUMNS),
         "face_color": "transparent",
         "edge_color": OUTLINE_COLOUR,
         "edge_width": max(1.0, size / 400),
@@ -67,7 +76,7 @@ def polygons_of(data: Sequence[Any], attributes: dict[str, Any]) -> list[Polygon
     labels = list(features["label"]) if features is not None and "label" in features else []
     labels = [_whole(labels[i]) if i < len(labels) else 0 for i in range(len(data))]
     spare = count(max(labels, default=0) + 1)
-    found: dict[tuple[int, tuple[int, ...]], Polygon] = {}
+    found: dict[tuple[int, tuple[int, ...], int], Polygon] = {}
     for i, (corners, kind) in enumerate(zip(data, kinds, strict=True)):
         if kind in ("line", "path"):
             continue
@@ -75,15 +84,15 @@ def polygons_of(data: Sequence[Any], attributes: dict[str, Any]) -> list[Polygon
         ring = (_ellipse(points) if kind == "ellipse" else points)[:, -2:].astype(np.float32)
         frame = tuple(round(float(v)) for v in points[0, :-2])
         row = {} if features is None or i >= len(features) else features.iloc[i].to_dict()
-        number = labels[i] or next(spare)
-        owner = found.get((number, frame))
+        number, part = labels[i] or next(spare), _whole(row.get("part"))
+        owner = found.get((number, frame, part))
         if owner is not None and row.get("ring") == "hole":
-            found[number, frame] = replace(owner, holes=(*owner.holes, ring))
+            found[number, frame, part] = replace(owner, holes=(*owner.holes, ring))
             continue
         if owner is not None:  # drawn by hand: napari copies the features of the last shape
             number = next(spare)
             row = {}
-        found[number, frame] = Polygon(
+        found[number, frame, part] = Polygon(
             number,
             ring,
             name=str(row.get("class") or "spheroid"),
@@ -115,16 +124,12 @@ def _at_frame(ring: Ring, frame: tuple[int, ...]) -> NDArray[np.float32]:
     return np.concatenate([leading, ring.astype(np.float32)], axis=1)
 
 
-def _features(rings: list[tuple[Polygon, int]]) -> Any:
-    import pandas as pd
+_COLUMNS = ("label", "part", "number", "ring", "class", "parent", "mean_probability")
 
-    return pd.DataFrame(
-        {
-            "label": [polygon.id for polygon, _ in rings],
-            "number": ["" if number else str(polygon.id) for polygon, number in rings],
-            "ring": ["hole" if number else "outer" for _, number in rings],
-            "class": [polygon.name for polygon, _ in rings],
-            "parent": [polygon.parent or 0 for polygon, _ in rings],
-            "mean_probability": [polygon.mean_probability for polygon, _ in rings],
-        }
-    )
+
+def _row(polygon: Polygon, part: int, hole: bool) -> tuple[Any, ...]:
+    """Features of one ring; only outer ones show their number."""
+    shown = "" if hole else str(polygon.id)
+    kind = "hole" if hole else "outer"
+    parent = polygon.parent or 0
+    return polygon.id, part, shown, kind, polygon.name, parent, polygon.mean_probability

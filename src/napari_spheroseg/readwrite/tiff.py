@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..errors import UnreadableFile
+from ..errors import BadImage, UnreadableFile
 from .atomic import replacing
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
@@ -66,6 +66,11 @@ def write_labels(
     UnreadableFile
         It cannot be written.
     """
+    labels = np.asarray(labels)
+    if labels.size and int(labels.max()) > np.iinfo(np.int32).max:
+        raise BadImage(
+            f"Label {labels.max()} is too large for a label TIFF", hint="Number the labels anew."
+        )
     metadata: dict[str, Any] = {"axes": _ome_axes(axes)}
     if pixel_size is not None:
         metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeYUnit": "µm"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from ..models import ModelMetadata
+from ..readwrite.images import SUFFIXES
 from .recipe import Recipe
 
 _ALWAYS = ("model", "threshold")
@@ -37,6 +39,7 @@ def as_python(recipe: Recipe, model: ModelMetadata, path: str | None, layer: str
     layer : str
         Name of the image's layer, used where there is no file.
     """
+    path = path if path and Path(path).suffix.lower() in SUFFIXES else None
     source = f"viewer.layers[{layer!r}].data" if path is None else f"ss.read_image({path!r}).data"
     arguments = "".join(f"    {name}={value!r},\n" for name, value in said(recipe, model).items())
     return (
@@ -54,8 +57,10 @@ def as_command(recipe: Recipe, model: ModelMetadata, path: str | None) -> str:
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
+        elif name == "frames":
+            continue  # the command takes whole files
         elif isinstance(value, tuple):
-            words += [option, ",".join(str(each) for each in value)]
+            words += [option, ",".join(str(each) for each in dict.fromkeys(value))]
         elif value is not None:
             words += [option, str(value)]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

@@ -56,6 +56,20 @@ def find_boxes(labels: NDArray[Any]) -> list[Box]:
     return boxes
 
 
+def number_objects(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Names of the objects, and labels that number them 1 to n in this order."""
+    highest = int(labels.max(initial=0))
+    if labels.min(initial=0) < 0 or highest > max(labels.size, 1000):
+        found = np.unique(labels)
+    else:
+        found = np.flatnonzero(np.bincount(labels.ravel()))
+    names = found[found != 0]
+    if len(names) == highest == (names[-1] if highest else 0):
+        return names, labels.astype(np.int32, copy=False)
+    numbers = np.searchsorted(names, labels) + 1
+    return names, np.where(labels == 0, 0, numbers).astype(np.int32)
+
+
 def crofton_perimeter(
     mask: NDArray[np.bool_], pixel_size: tuple[float, float] = ISOTROPIC
 ) -> float:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadImage, BadSetting
-from .geometry import Box, calipers, crofton_perimeter, find_boxes, hull, hull_pixel_count
+from .geometry import (
+    Box,
+    calipers,
+    crofton_perimeter,
+    find_boxes,
+    hull,
+    hull_pixel_count,
+    number_objects,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +151,7 @@ def measure_plane(
     pair = pixel_pair(pixel_size)
     size = pair or (1.0, 1.0)
     if boxes is None:
-        names, labels = _number(labels)
+        names, labels = number_objects(labels)
         boxes = find_boxes(labels)
     else:
         names = np.arange(1, len(boxes) + 1)
@@ -156,20 +164,6 @@ def measure_plane(
     values["touches_edge"] = _touches_edge(labels, len(boxes))
     columns = [names, *(values[name] for name in COLUMNS)]
     return pd.DataFrame(dict(zip(column_names(pair), columns, strict=True)))
-
-
-def _number(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Names of the objects, and labels that number them 1 to n in this order."""
-    highest = int(labels.max(initial=0))
-    if labels.min(initial=0) < 0 or highest > max(labels.size, 1000):
-        found = np.unique(labels)
-    else:
-        found = np.flatnonzero(np.bincount(labels.ravel()))
-    names = found[found != 0]
-    if len(names) == highest == (names[-1] if highest else 0):
-        return names, labels.astype(np.int32, copy=False)
-    numbers = np.searchsorted(names, labels) + 1
-    return names, np.where(labels == 0, 0, numbers).astype(np.int32)
 
 
 def _measure_each(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..polygon import Polygon, Ring
-from .geometry import Box, find_boxes
+from .geometry import Box, find_boxes, number_objects
 
 
 def outline(
@@ -35,18 +35,25 @@ def outline(
     """
     polygons: list[Polygon] = []
     within: dict[tuple[int, int], float] = {}  # object and the one around it: area of the hole
-    for number, box in enumerate(find_boxes(labels) if boxes is None else boxes, start=1):
-        if box is None:  # a number that no object has
-            continue
+    if boxes is None:
+        names, labels = number_objects(labels)
+        boxes = find_boxes(labels)
+    else:
+        names = np.arange(1, len(boxes) + 1)
+    for number, box in enumerate(boxes, start=1):
         window = labels[box]
         corner = np.array([box[0].start, box[1].start], np.float32)
         for outer, holes in _rings(window == number):
             for hole in holes:
-                within |= {(inner, number): _area(hole) for inner in _labels_in(hole, window)}
+                inside = (each for each in _labels_in(hole, window) if each != number)
+                within |= {(inner, number): _area(hole) for inner in inside}
             rings = [simplify(ring, tolerance) + corner for ring in (outer, *holes)]
             polygons.append(Polygon(number, rings[0], tuple(rings[1:])))
     parents = dict(sorted(within, key=lambda pair: within[pair], reverse=True))  # smallest last
-    return [replace(each, parent=parents.get(each.id)) for each in polygons]
+    named = [None, *names.tolist()]
+    return [
+        replace(each, id=named[each.id], parent=named[parents.get(each.id, 0)]) for each in polygons
+    ]
 
 
 def simplify(ring: Ring, tolerance: float) -> Ring:

@@ -20,6 +20,9 @@ class _Source(Settings):
     axes: str | None = Field(None, description="Axes of the image; None while it is not known.")
     channel: int | None = Field(None, description="Channel that was segmented; None for all.")
     pixel_size: tuple[float, float] | None = Field(None, description="µm, height and width.")
+    frames: tuple[tuple[int, ...], ...] | None = Field(
+        None, description="Positions along the leading axes; None for all."
+    )
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_MAY_DIFFER = PostProcessing.model_fields  # in results of one image that are shown together
+_MAY_DIFFER = {
+    *PostProcessing.model_fields,
+    "frames",
+}  # in results of one image that are shown together
+_BY_HAND = "corrected_by_hand"
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +218,8 @@ class Segmentation:
             A new one; nothing is computed until it is asked for.
         """
         wanted = self.settings.post_processing().replace(**changes)
-        settings = self.settings.replace(**dict(wanted))
+        made_with = {k: v for k, v in self.settings.made_with.items() if k != _BY_HAND}
+        settings = self.settings.replace(**dict(wanted), made_with=made_with)
         return replace(self, settings=settings, corrections=None)
 
     def corrected(self, labels: NDArray[Any]) -> Segmentation:
@@ -231,7 +237,9 @@ class Segmentation:
         """
         if labels.shape != self.frames.shape:
             raise BadImage(f"Labels have shape {labels.shape}, the image {self.frames.shape}")
-        made_with = {**self.settings.made_with, "corrected_by_hand": True}
+        if labels.dtype.kind not in "iub":
+            raise BadImage(f"Labels of type {labels.dtype} are no whole numbers")
+        made_with = {**self.settings.made_with, _BY_HAND: True}
         settings = self.settings.replace(made_with=made_with)
         return replace(self, settings=settings, corrections=np.array(labels, np.int32))
 
@@ -255,7 +263,10 @@ class Segmentation:
 
     def joined(self, other: Segmentation) -> Segmentation:
         """Frames of both, of the same image; where both have one, the other's."""
-        return replace(other, maps={**self.maps, **other.maps})
+        maps = {**self.maps, **other.maps}
+        whole = len(maps) == math.prod(other.frames.leading_shape)
+        settings = other.settings.replace(frames=None if whole else tuple(sorted(maps)))
+        return replace(other, maps=maps, settings=settings)
 
     @cached_property
     def layer_data(self) -> dict[str, dict[str, Any]]:
@@ -286,6 +297,7 @@ class Segmentation:
             "metadata": {"spheroseg": self.recipe},
         }
         labels = {**shared, "name": f"{name} labels", "opacity": 0.4, **self.layer_data["labels"]}
+        labels["data"] = labels["data"].copy()  # napari paints on what it is given
         shapes = {**shared, "name": f"{name} polygons", **self.layer_data["shapes"]}
         return [(labels.pop("data"), labels, "labels"), (shapes.pop("data"), shapes, "shapes")]
 

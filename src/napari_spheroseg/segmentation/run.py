@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import BadSetting, Cancelled
 from ..inference.frames import Frames, Index
-from ..inference.predictor import Predictor, count_tiles, shared_predictor
-from ..inference.prepare import is_constant
-from ..models import Model, load
+from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.prepare import has_no_number, is_constant
+from ..models import Model
 from .measure import PixelSize
 from .recipe import Recipe, versions
 from .result import Segmentation
 
 Progress = Callable[[int, int], Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,27 +61,40 @@ def segment_steps(
         Of the frames that were asked for.
     """
     wanted = list(frames.indices() if indices is None else indices)
+    if outside := set(wanted) - set(frames.indices()):
+        raise BadSetting(
+            f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
+        )
     preparation = recipe.preparation()
     tiles = count_tiles(frames.plane_shape, preparation)
     maps: dict[Index, np.ndarray] = {}
     constant: list[Index] = []
     for number, index in enumerate(wanted):
         plane = frames[index]
-        if is_constant(plane):
+        if (len(wanted) > 1 and has_no_number(plane)) or is_constant(plane):
             constant.append(index)
             maps[index] = np.zeros(frames.plane_shape, np.float32)
             yield Step((number + 1) * tiles, len(wanted) * tiles, index)
             continue
-        steps = predictor.predict(plane, preparation)
-        while True:
-            try:
-                tile = next(steps)
-            except StopIteration as stop:
-                maps[index] = stop.value[0]
-                break
-            yield Step(number * tiles + tile.done, len(wanted) * tiles, index)
-    recipe = recipe.replace(axes=frames.axes, channel=frames.channel)
+        before = Step(number * tiles, len(wanted) * tiles, index)
+        maps[index] = (yield from _counted(predictor.predict(plane, preparation), before))[0]
+    recipe = recipe.replace(
+        axes=frames.axes,
+        channel=frames.channel,
+        frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
+    )
     return Segmentation(frames, maps, recipe, _warn(constant, len(wanted)))
+
+
+def _counted(tiles: Generator[TileDone, None, T], before: Step) -> Generator[Step, None, T]:
+    """Tiles of one frame as steps of the whole run."""
+    while True:
+        try:
+            tile = next(tiles)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        yield replace(before, done=before.done + tile.done)
 
 
 def open_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:
@@ -92,13 +107,14 @@ def open_predictor(model: str | Model, device: str = "auto", backend: str = "aut
     UnknownName, NoWeights, WrongWeights, NoDevice
         It cannot run, or not there.
     """
-    opened = model if isinstance(model, Model) else load(model)
-    if opened.metadata.task != "segmentation":
+    predictor = shared_predictor(model, device, backend)
+    metadata = predictor.model.metadata
+    if metadata.task != "segmentation":
         raise BadSetting(
-            f"'{opened.metadata.name}' is a model for {opened.metadata.task}",
+            f"'{metadata.name}' is a model for {metadata.task}",
             hint="Choose one for segmentation.",
         )
-    return shared_predictor(opened, device, backend)
+    return predictor
 
 
 def complete(
@@ -196,8 +212,9 @@ def segment(
     cancel : callable, optional
         Asked after every tile; True stops.
     **settings
-        ``axes`` (one letter an axis, like "TCYX") and ``channel``; any field of `Preparation`
-        and `PostProcessing`. What is not given is as the model recommends.
+        ``axes`` (one letter an axis, like "TCYX"), ``channel``, ``frames`` (positions along the
+        leading axes, by default all); any field of `Preparation` and `PostProcessing`. What is
+        not given is as the model recommends.
 
     Returns
     -------
@@ -218,7 +235,8 @@ def segment(
     frames = Frames.of(image, settings.get("axes"), settings.get("channel"))
     predictor = open_predictor(model, device, backend)
     recipe = complete(predictor, threshold, pixel_size, settings)
-    return run_to_end(segment_steps(frames, predictor, recipe), progress, cancel)
+    steps = segment_steps(frames, predictor, recipe, recipe.frames)
+    return run_to_end(steps, progress, cancel)
 
 
 def _warn(constant: list[Index], total: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import napari.viewer
@@ -318,9 +319,8 @@ class SegmentWidget(Container):
         while self._corrected:
             shown = self._corrected.pop()
             if shown.edited and not shown.gone:
-                corrected = shown.corrected()
                 self._updating = shown
-                self._update.start(lambda: analyse_steps(corrected, None))
+                self._update.start(partial(analyse_steps, shown.corrected(), None))
                 return
 
     # --- what stands below Run ------------------------------------------------------------------

@@ -131,8 +131,8 @@ class ShownResult:
 
     def _add_labels(self, layer_tuple: tuple[Any, ...]) -> None:
         data, arguments, kind = layer_tuple
-        self._array = data.copy()  # what is painted on must not be the result's own
-        layer = Layer.create(self._array, arguments, kind)
+        self._array = data
+        layer = Layer.create(data, arguments, kind)
         self._add(LABELS, layer)
         layer.events.paint.connect(lambda: self._on_edit(LABELS, layer))
 

@@ -1,4 +1,4 @@
-"""What runs a network: one adapter a backend, all with the same three verbs."""
+"""What runs a network: one adapter a backend, all with the same verbs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,6 @@ class Backend(Protocol):
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw output (B, K, H', W') of a batch (B, C, H, W); safe from several threads."""
-        ...
-
-    def unload(self) -> None:
-        """Give the memory back."""
         ...
 
 

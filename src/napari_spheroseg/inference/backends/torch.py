@@ -58,9 +58,3 @@ class TorchBackend:
                     hint="Resize to more pixels.",
                 ) from error
             raise
-
-    def unload(self) -> None:
-        """Give the memory back."""
-        self._network.to("cpu")
-        if self._on_cuda:
-            torch.cuda.empty_cache()
