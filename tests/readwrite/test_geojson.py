@@ -221,3 +221,12 @@ def test_bytes_that_are_no_text_are_refused(path):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UnreadableFile, match="cannot be read"):
         read_geojson(tmp_path / "nowhere.geojson")
+
+
+def test_measurements_go_to_the_polygon_of_their_own_frame(tmp_path):
+    square = np.array([(0, 0), (0, 4), (4, 4), (4, 0)], np.float32)
+    polygons = [Polygon(1, square, frame=(t,)) for t in (0, 1)]
+    rows = [{"label": 1, "t": t, "area_px2": 10.0 * (t + 1)} for t in (0, 1)]
+    write_geojson(tmp_path / "p.geojson", PolygonFile(polygons, "T"), rows)
+    features = json.loads((tmp_path / "p.geojson").read_text())["features"]
+    assert [f["properties"]["measurements"]["area_px2"] for f in features] == [10.0, 20.0]

@@ -414,3 +414,125 @@ def test_opening_the_widget_does_not_import_torch():
         "assert 'torch' not in sys.modules, 'by the widget'; v.close()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+
+
+# --- what a reviewer found -----------------------------------------------------------------------
+
+
+def test_axes_channel_and_pixel_size_stay_after_a_run(session, image):
+    session.viewer.add_image(np.stack([np.full_like(image, 7), image]), name="channels")
+    session.widget.more.axes.value = "CYX"
+    session.widget.more.channel.value = 1
+    session.widget.more.pixel_size.value = 0.65
+    session.run()
+    assert session.widget.more.axes.value == "CYX"
+    assert session.widget.more.channel.value == 1
+    assert session.widget.more.pixel_size.value == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error"), ValueError("odd"), MemoryError()])
+def test_an_error_that_nobody_foresaw_ends_in_a_notice(session, image, notices, monkeypatch, error):
+    def fail(*_):
+        raise error
+        yield
+
+    monkeypatch.setattr("napari_spheroseg.inference.predictor.Predictor.predict", fail)
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    assert session.widget.run.text == "Run"
+    assert any(type(error).__name__ in message for _, message in notices())
+
+
+def test_choosing_another_model_leaves_the_result_alone(session, image):
+    session.viewer.add_image(image, name="plate")
+    session.widget.threshold.value = 0.7
+    session.run()
+    labels = session.layer("plate labels")
+    labels.paint((100, 20), 9)
+    session.widget.model.value = "hrnet"
+    session.settle()
+    assert session.layer("plate labels") is labels
+    assert labels.metadata["spheroseg"]["threshold"] == 0.7
+
+
+def test_a_stroke_during_the_measuring_of_another_is_kept(session, image, monkeypatch):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    labels = session.layer("plate labels")
+    labels.fill((40, 40), 0)
+    labels.events.paint(value=[])
+    session.wait(lambda: session.widget._update.running, 5)
+    labels.fill((90, 110), 0)
+    labels.events.paint(value=[])
+    session.wait(lambda: len(labels.features) == 1, 10)
+    assert len(np.unique(labels.data)) == 2
+
+
+def test_corrections_of_every_image_are_measured(session, image):
+    for name in ("first", "second"):
+        session.widget.image.value = session.viewer.add_image(image, name=name)
+        session.run()
+    for name in ("first", "second"):
+        labels = session.layer(f"{name} labels")
+        labels.brush_size = 12
+        labels.paint((100, 20), 9)
+    for name in ("first", "second"):
+        features = session.layer(f"{name} labels").features
+        session.wait(lambda name=name: 9 in set(session.layer(f"{name} labels").features["index"]))
+        assert 9 not in set(features["index"])
+
+
+def test_a_slider_moved_and_moved_back_leaves_what_it_says(session, stack):
+    session.viewer.add_image(stack, name="movie")
+    session.run()
+    before = session.layer("movie labels").data.copy()
+    for threshold in (0.9, 0.2, 0.5):
+        session.widget.threshold.value = threshold
+    session.settle()
+    np.testing.assert_array_equal(session.layer("movie labels").data, before)
+
+
+def test_moved_polygons_of_a_stack_with_channels_keep_their_slice(session, image):
+    stack = np.stack([np.stack([np.stack([image, image])] * 2)] * 2)
+    session.viewer.add_image(stack, name="TCZYX")
+    session.widget.more.axes.value = "TCZYX"
+    session.widget.more.channel.value = 1
+    session.run()
+    polygons, labels = session.layer("TCZYX polygons"), session.layer("TCZYX labels")
+    before = labels.data > 0
+    polygons.data = list(polygons.data)
+    session.wait(lambda: session.widget._update.running, 5)
+    session.settle()
+    assert ((labels.data > 0) != before).mean() < 0.002
+
+
+def test_the_copied_command_runs(session, image, tmp_path):
+    import shlex
+
+    from qtpy.QtWidgets import QApplication
+
+    from napari_spheroseg.cli import main
+    from napari_spheroseg.readwrite.tiff import write_labels
+
+    write_labels(tmp_path / "plate.tif", image)
+    (layer,) = session.viewer.open(tmp_path / "plate.tif", plugin="napari", layer_type="image")
+    layer.scale, layer.units = (0.65, 0.7), ("um", "um")
+    session.widget.image.value = layer
+    session.widget._choose_image()
+    session.run()
+    session.widget.actions.copy_command.native.click()
+    words = shlex.split(QApplication.clipboard().text())
+    words[words.index("-o") + 1] = str(tmp_path / "results")
+    with pytest.raises(SystemExit) as stop:
+        main(words[1:])
+    assert stop.value.code == 0
+    again = ss.read_image(tmp_path / "results" / "plate_labels.tif")
+    np.testing.assert_array_equal(again.data, session.layer("plate labels").data)
+    assert again.pixel_size == pytest.approx((0.65, 0.7))
+
+
+def test_images_that_are_gone_are_not_kept_in_memory(session, image):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    session.viewer.layers.clear()
+    assert not session.widget._shown
