@@ -97,6 +97,18 @@ def test_the_last_position_of_a_dragged_slider_wins(session):
     assert session.layer("ramp labels").metadata["spheroseg"]["threshold"] == 0.8
 
 
+def test_labels_follow_the_slider_while_it_is_dragged(session, qtbot):
+    ramp = np.tile(np.linspace(0, 1, 512, dtype=np.float32), (512, 1))
+    session.viewer.add_image(ramp, name="ramp")
+    session.run()
+    seen = set()
+    for threshold in np.linspace(0.2, 0.8, 40):
+        session.widget.threshold.value = threshold
+        qtbot.wait(15)
+        seen.add((session.layer("ramp labels").data > 0).sum())
+    assert len(seen) > 3
+
+
 def test_post_processing_moves_without_inference(session, image):
     session.viewer.add_image(image, name="plate")
     session.run()

@@ -269,7 +269,8 @@ class SegmentWidget(Container):
             return
         if self._update.running:
             self._update_again = True
-            self._update.cancel()
+            if len(self._updating.segmentation.maps) > 1:
+                self._update.cancel()  # a stack's preview was shown; a plane is soon done, and is
             return
         try:
             wanted = shown.segmentation.at(**self._post_processing())
