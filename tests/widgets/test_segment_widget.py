@@ -489,9 +489,7 @@ def test_corrections_of_every_image_are_measured(session, image):
         labels.brush_size = 12
         labels.paint((100, 20), 9)
     for name in ("first", "second"):
-        features = session.layer(f"{name} labels").features
         session.wait(lambda name=name: 9 in set(session.layer(f"{name} labels").features["index"]))
-        assert 9 not in set(features["index"])
 
 
 def test_a_slider_moved_and_moved_back_leaves_what_it_says(session, stack):
