@@ -497,3 +497,12 @@ def test_a_result_without_objects_has_layers_too(segment):
 def test_the_way_through_polygons_gives_the_labels_back(segment, image):
     result = segment(image, tolerance=0)
     assert np.array_equal(rasterise(result.polygons, image.shape), result.labels)
+
+
+@pytest.mark.parametrize("asked", ["scale", "long_side"])
+def test_a_working_size_that_is_asked_for_takes_the_place_of_the_models(model, image, asked):
+    own = model.metadata.replace(preparation=models.Preparation(size=(64, 64)))
+    sized = models.Model(own, model.weights)
+    recipe = ss.segment(image, sized, **{asked: 96 if asked == "long_side" else 0.5}).recipe
+    assert recipe["size"] is None
+    assert recipe[asked] in (96, 0.5)

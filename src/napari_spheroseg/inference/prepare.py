@@ -52,7 +52,7 @@ def prepare(plane: NDArray[Any], preparation: Preparation) -> Float:
     plane = _finite(plane)
     low, high = _range(plane, preparation)
     small = resize(plane, working_shape((plane.shape[0], plane.shape[1]), preparation), preparation)
-    unit = np.clip((small.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
+    unit = np.clip((small.astype(np.float32) - low) / (high - low if high > low else 1e-6), 0, 1)
     unit = unit[..., None] if unit.ndim == 2 else unit
     if preparation.channels == 1:
         unit = unit.mean(axis=-1, keepdims=True)

@@ -45,8 +45,7 @@ def outline(
         corner = np.array([box[0].start, box[1].start], np.float32)
         for outer, holes in _rings(window == number):
             for hole in holes:
-                inside = (each for each in _labels_in(hole, window) if each != number)
-                within |= {(inner, number): _area(hole) for inner in inside}
+                within |= {(i, number): _area(hole) for i in _labels_in(hole, window, number)}
             rings = [simplify(ring, tolerance) + corner for ring in (outer, *holes)]
             polygons.append(Polygon(number, rings[0], tuple(rings[1:])))
     parents = dict(sorted(within, key=lambda pair: within[pair], reverse=True))  # smallest last
@@ -130,16 +129,16 @@ def _area(ring: Ring) -> float:
     return float(cv2.contourArea(ring))
 
 
-def _labels_in(hole: Ring, window: NDArray[np.int32]) -> Iterator[int]:
-    """Labels of the pixels within a hole."""
+def _labels_in(hole: Ring, window: NDArray[np.int32], around: int) -> Iterator[int]:
+    """Labels of the pixels within a hole, but for that of the object around it."""
     from skimage.draw import polygon2mask
 
     low = np.ceil(hole.min(axis=0)).astype(int)
     high = np.floor(hole.max(axis=0)).astype(int) + 1
     inside = window[low[0] : high[0], low[1] : high[1]]
-    if inside.any():
+    if ((inside != 0) & (inside != around)).any():
         mask = polygon2mask(inside.shape, hole - low)
-        yield from (int(each) for each in np.unique(inside[mask]) if each)
+        yield from (int(each) for each in np.unique(inside[mask]) if each not in (0, around))
 
 
 def rasterise(polygons: list[Polygon], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -76,7 +76,7 @@ class Recipe(
         BadSetting
             A name is unknown or a value out of bounds.
         """
-        sizes = {"size", "long_side"} & set(settings)
+        sizes = {"size", "long_side", "scale"} & set(settings)
         own = dict.fromkeys(("size", "long_side"), None) if sizes else {}
         values = {
             **dict(model.preparation),

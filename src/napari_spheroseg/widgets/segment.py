@@ -167,7 +167,7 @@ class SegmentWidget(Container):
             self.threshold.value = shown.segmentation.settings.threshold
             self.more.show_post_processing(shown.segmentation.settings.post_processing())
             self._filling = False
-        self._summarise(shown.segmentation if shown else None)
+        self._summarise_current()
 
     def _choose_preset(self, preset: str) -> None:
         if preset == SERVICE:
@@ -181,7 +181,9 @@ class SegmentWidget(Container):
         self.threshold.value = metadata.threshold
         self.more.show_model(metadata)
         self._filling = False
-        if not metadata.has_weights:
+        if metadata.has_weights:
+            self._summarise_current()
+        else:
             self.summary.value = str(models.no_weights(metadata))
 
     # --- a run --------------------------------------------------------------------------------
@@ -256,8 +258,7 @@ class SegmentWidget(Container):
         self.run.text, self.run.enabled = "Run", True
         self.progress.visible = False
         self._job = None
-        shown = self._current()
-        self._summarise(shown.segmentation if shown else None)
+        self._summarise_current()
         self._refresh()  # settings may have moved while it ran
 
     # --- another threshold or post-processing, without inference ----------------------------------
@@ -329,6 +330,10 @@ class SegmentWidget(Container):
     def _summarise(self, result: Segmentation | None) -> None:
         self.summary.value = "" if result is None else result.summary
         self.actions.enabled = result is not None
+
+    def _summarise_current(self) -> None:
+        shown = self._current()
+        self._summarise(shown.measured if shown else None)
 
     def _current(self) -> ShownResult | None:
         """The result of the chosen image."""

@@ -39,6 +39,7 @@ class ShownResult:
         self._tell = on_edit
         self.image = image
         self.segmentation: Segmentation | None = None
+        self.measured: Segmentation | None = None  # the same, or as it was corrected
         self._layers: dict[str, Layer] = {}
         self._array: NDArray[np.int32] | None = None
         self._updating = False
@@ -92,7 +93,7 @@ class ShownResult:
         """
         if self.edited:
             self._set_corrections_aside()
-        self.segmentation = result
+        self.segmentation = self.measured = result
         self.previewed = False
         labels, polygons = result.to_layers(name=self.image.name, like=self.image)
         if self.labels is None:
@@ -112,6 +113,7 @@ class ShownResult:
 
         What is being corrected is never written to: another stroke may have come meanwhile.
         """
+        self.measured = result
         if self.labels is not None and self.edited == POLYGONS:
             self._update_labels(result)
         elif self.labels is not None:
