@@ -322,6 +322,7 @@ def test_corrections_are_measured(session, image):
     labels.brush_size = 12
     labels.paint((100, 20), 9)
     session.wait(lambda: 9 in set(labels.features["index"]), 10)
+    session.settle()
     row = labels.features.set_index("index").loc[9]
     assert row["area_px2"] == (labels.data == 9).sum()
     assert 9 in set(session.layer("plate polygons").features["label"])
