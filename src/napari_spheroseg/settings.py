@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+import types
+from typing import Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,3 +47,10 @@ def _bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting
     if first["type"] == "missing":
         return BadSetting(f"{settings.__name__} lacks '{name}'")
     return BadSetting(f"{name} = {first['input']!r} cannot be used: {first['msg']}")
+
+
+def plain_type(annotation: Any) -> Any:
+    """The type of a field, without the None of one that may be left out."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(each for each in get_args(annotation) if each is not type(None))
+    return annotation

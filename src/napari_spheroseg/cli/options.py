@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Optional, Union, get_args, get_origin
+from typing import Annotated, Any, Optional
 
 import typer
 
-from ..settings import Settings
+from ..settings import Settings, plain_type
 
 
 def with_settings(
@@ -54,17 +53,10 @@ def _option(settings: type[Settings], name: str) -> inspect.Parameter:
     default = field.default
     said = "" if default is None else f"  [default: {_say(default)}, or as the model recommends]"
     option = typer.Option(help=f"{field.description}{said}", show_default=False)
-    annotation = Annotated[Optional[_plain(field.annotation)], option]  # type: ignore[valid-type]  # noqa: UP045
+    annotation = Annotated[Optional[plain_type(field.annotation)], option]  # type: ignore[valid-type]  # noqa: UP045
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
 def _say(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _plain(annotation: Any) -> Any:
-    """The type without None, as typer wants it."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next(each for each in get_args(annotation) if each is not type(None))
-    return annotation

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args
 
 from magicgui.widgets import CheckBox, FloatSpinBox, SpinBox, Widget
 
-from ..settings import Settings
+from ..settings import Settings, plain_type
 
 _KINDS: dict[type, type[Widget]] = {bool: CheckBox, int: SpinBox, float: FloatSpinBox}
 _HIGHEST = 1_000_000_000
@@ -39,7 +38,7 @@ def fill(widgets: Iterable[Widget], chosen: Settings) -> None:
 
 def _field(settings: type[Settings], name: str) -> Widget:
     field = settings.model_fields[name]
-    kind = _plain(field.annotation)
+    kind = plain_type(field.annotation)
     optional = _is_optional(settings, name)
     arguments: dict[str, Any] = {
         "name": name,
@@ -72,9 +71,3 @@ def _bound(field: Any, *names: str) -> float | None:
 
 def _is_optional(settings: type[Settings], name: str) -> bool:
     return type(None) in get_args(settings.model_fields[name].annotation)
-
-
-def _plain(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next(each for each in get_args(annotation) if each is not type(None))
-    return annotation
