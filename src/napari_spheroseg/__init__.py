@@ -20,26 +20,32 @@ if TYPE_CHECKING:
     from .segmentation.measure import measure
     from .segmentation.result import Segmentation
     from .segmentation.run import segment
+    from .training.evaluate import evaluate
+    from .training.start import train
 
 __version__ = "0.1.0"
 __all__ = [
     "Segmentation",
     "SpherosegError",
     "__version__",
+    "evaluate",
     "measure",
     "models",
     "networks",
     "read_image",
     "segment",
     "synthetic",
+    "train",
 ]
 
 _HOMES = {
     "Segmentation": "segmentation.result",
     "SpherosegError": "errors",
+    "evaluate": "training.evaluate",
     "measure": "segmentation.measure",
     "read_image": "readwrite.images",
     "segment": "segmentation.run",
+    "train": "training.start",
 }
 _MODULES = ("models", "networks", "synthetic")
 

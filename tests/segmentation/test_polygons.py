@@ -175,7 +175,7 @@ def test_ids_are_equal_in_labels_polygons_and_table():
     rng = np.random.default_rng(0)
     probability = cv2.GaussianBlur(rng.random((200, 200)).astype(np.float32), (0, 0), 3)
     probability = (probability - probability.min()) / np.ptp(probability)
-    plane = analyse(probability, probability, PostProcessing(min_area=20), None)
+    plane = analyse(probability[None], probability, PostProcessing(min_area=20), None)
     numbers = np.unique(plane.labels)[1:].tolist()
     assert len(numbers) > 10
     assert plane.table["label"].tolist() == [polygon.id for polygon in plane.polygons] == numbers
@@ -183,5 +183,5 @@ def test_ids_are_equal_in_labels_polygons_and_table():
 
 def test_polygons_carry_the_mean_probability_of_the_table(disc):
     probability = disc(SHAPE, (50, 60), 20) * np.float32(0.8)
-    plane = analyse(probability, probability, PostProcessing(), None)
+    plane = analyse(probability[None], probability, PostProcessing(), None)
     assert plane.polygons[0].mean_probability == pytest.approx(0.8)

@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadSetting, NoDevice, NoWeights, SpherosegError, UnknownName
-from . import demo, models, segment
+from . import demo, evaluate, models, segment, train
 
 app = typer.Typer(
     name="spheroseg",
@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("segment")(segment.segment)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 

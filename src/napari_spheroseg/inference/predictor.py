@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,20 @@ class Predictor:
         padded = _pad(prepared, preparation.multiple)
         blend = _blend(padded.shape[1:], preparation)
         for number, where in enumerate(blend.slices(), start=1):
-            tile = np.ascontiguousarray(padded[:, *where])[None]
-            output = self._backend.predict(tile)[0]
-            if self.model.metadata.task == "segmentation":
-                output = _sigmoid(output)
-            blend.add(where, _resize_maps(output, blend.tile))
+            tile = padded[:, *where]
+            views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
+            seen = [undo(self._run(view(tile))) for view, undo in views]
+            blend.add(where, seen[0] if len(seen) == 1 else np.mean(seen, axis=0))
             yield TileDone(number, len(blend))
         maps = blend.result()[:, : shape[0], : shape[1]]
         return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
+
+    def _run(self, tile: Float) -> Float:
+        """Maps (K, y, x) of a tile (C, y, x)."""
+        output = self._backend.predict(np.ascontiguousarray(tile)[None])[0]
+        if self.model.metadata.task == "segmentation":
+            output = _sigmoid(output)
+        return _resize_maps(output, (tile.shape[1], tile.shape[2]))
 
 
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
@@ -148,6 +154,25 @@ def forget_shared() -> None:
     """Drop the predictor that is kept in memory."""
     with _lock:
         _shared.clear()
+
+
+def _views() -> list[tuple[Callable[[Float], Float], Callable[[Float], Float]]]:
+    """Quarter turns of an image and of its mirror image, each with its inverse."""
+
+    def turned(quarters: int, mirrored: bool) -> Any:
+        def view(image: Float) -> Float:
+            return np.rot90(image[..., ::-1] if mirrored else image, quarters, (-2, -1))
+
+        def undo(maps: Float) -> Float:
+            back = np.rot90(maps, -quarters, (-2, -1))
+            return back[..., ::-1] if mirrored else back
+
+        return view, undo
+
+    return [turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
+
+
+_VIEWS = _views()
 
 
 def _round_up(n: int, multiple: int) -> int:

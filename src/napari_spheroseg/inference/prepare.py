@@ -58,9 +58,14 @@ def prepare(plane: NDArray[Any], preparation: Preparation) -> Float:
         unit = unit.mean(axis=-1, keepdims=True)
     elif unit.shape[-1] == 1:
         unit = np.repeat(unit, 3, axis=-1)
+    return normalise(np.ascontiguousarray(unit.transpose(2, 0, 1), np.float32), preparation)
+
+
+def normalise(unit: Float, preparation: Preparation) -> Float:
+    """Grey values (C, y, x) in [0, 1] as the network's training had them."""
     if preparation.normalise == "imagenet":
-        unit = (unit - _IMAGENET_MEAN) / _IMAGENET_DEVIATION
-    return np.ascontiguousarray(unit.transpose(2, 0, 1), dtype=np.float32)
+        return (unit - _IMAGENET_MEAN[:, None, None]) / _IMAGENET_DEVIATION[:, None, None]
+    return unit
 
 
 def resize(plane: NDArray[Any], shape: tuple[int, int], preparation: Preparation) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from .model import Model, no_weights, sha256_of
 
 METADATA = "model.json"
 WEIGHTS = "weights.safetensors"
+CARD = "README.md"
 _TITLES = {"hrnet": "HRNet", "cbam_resunet": "CBAM-ResUNet", "unet": "UNet"}
 
 
@@ -139,6 +140,8 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
             save_file(state, folder / WEIGHTS)
             metadata = metadata.replace(sha256=sha256_of(folder / WEIGHTS))
             write_metadata(folder, metadata)
+            if (Path(path) / CARD).is_file():
+                shutil.copy(Path(path) / CARD, folder / CARD)
     except OSError as error:
         raise UnreadableFile(
             f"{target} cannot be written: {error.strerror or error}",

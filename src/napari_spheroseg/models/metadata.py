@@ -32,6 +32,19 @@ class Preparation(Settings):
     long_side: int | None = Field(
         None, ge=32, description="Resize so that the longer side has this many pixels."
     )
+    diameter: float | None = Field(
+        None,
+        gt=0,
+        title="Object diameter (px)",
+        description="Usual diameter of the objects in the image (px); estimated if not given.",
+    )
+    best_diameter: tuple[float, float] | None = Field(
+        None,
+        description=(
+            "Smallest and largest diameter (px) that the network sees well: an image whose "
+            "objects are of another size is resized until they are. None: never."
+        ),
+    )
     scale: float = Field(
         1.0, gt=0, le=16, description="Without a size: resize by this factor; 1 is native."
     )
@@ -43,6 +56,11 @@ class Preparation(Settings):
     )
     overlap: float = Field(
         0.25, ge=0, lt=1, description="Part of a tile that it shares with its neighbour."
+    )
+    test_time_augmentation: bool = Field(
+        False,
+        title="Test-time augmentation",
+        description="Mean over eight mirrored and turned copies: better, and eight times slower.",
     )
     multiple: int = Field(
         16, ge=1, description="Sides are padded, by mirroring, to a multiple of this."
@@ -56,6 +74,8 @@ class Preparation(Settings):
             raise ValueError("high must be above low")
         if self.intensity != "fixed" and not 0 <= self.low < self.high <= 100:
             raise ValueError("percentiles lie between 0 and 100")
+        if self.best_diameter is not None and not 0 < self.best_diameter[0] < self.best_diameter[1]:
+            raise ValueError("best_diameter is a smaller and a larger number above 0")
         return self
 
 

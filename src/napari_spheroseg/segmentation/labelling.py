@@ -11,9 +11,13 @@ from .settings import PostProcessing
 
 Labels = NDArray[np.int32]
 Mask = NDArray[np.uint8]
+Map = NDArray[np.float32]
+_LEAST_SEED = 4  # px; fewer are noise
 
 
-def label(probability: NDArray[np.float32], settings: PostProcessing) -> Labels:
+def label(
+    probability: Map, settings: PostProcessing, distance: Map | None = None
+) -> Labels:
     """Objects of a probability map.
 
     Parameters
@@ -22,22 +26,27 @@ def label(probability: NDArray[np.float32], settings: PostProcessing) -> Labels:
         In [0, 1].
     settings : PostProcessing
         Threshold, morphology and filters, applied in the order of its fields.
+    distance : ndarray of float32, (Y, X), optional
+        The network's idea of the distance to the border, 1 in the middle of each object: objects
+        that touch are split by it instead of by their shape.
 
     Returns
     -------
     ndarray of int32, (Y, X)
         0 is background; objects are numbered 1 to n from top to bottom, and are 8-connected.
     """
-    return label_and_boxes(probability, settings)[0]
+    return label_and_boxes(probability, settings, distance)[0]
 
 
 def label_and_boxes(
-    probability: NDArray[np.float32], settings: PostProcessing
+    probability: Map, settings: PostProcessing, distance: Map | None = None
 ) -> tuple[Labels, list[Box]]:
     """`label`, and the box of each object, as `find_boxes` has it."""
     labels, stats = _components(_morphology(_threshold(probability, settings), settings))
-    if settings.split_touching:
-        labels, stats = _split(labels, stats, settings)
+    if settings.split_touching and distance is not None:
+        labels, stats = _split_at_valleys(labels, stats, distance, settings)
+    elif settings.split_touching:
+        labels, stats = _split_at_necks(labels, stats, settings)
     keep = _passes(labels, stats, probability, settings)
     return _keep(labels, keep), [_box(row) for row in stats[keep]]
 
@@ -47,7 +56,7 @@ def _box(stats: NDArray[np.int32]) -> Box:
     return slice(y, y + height), slice(x, x + width)
 
 
-def _threshold(probability: NDArray[np.float32], settings: PostProcessing) -> Mask:
+def _threshold(probability: Map, settings: PostProcessing) -> Mask:
     sure = (probability > settings.threshold).astype(np.uint8)
     if settings.low_threshold is None or not sure.any():
         return sure
@@ -88,7 +97,7 @@ def _components(mask: Mask) -> tuple[Labels, NDArray[np.int32]]:
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
 
 
-def _split(
+def _split_at_necks(
     labels: Labels, stats: NDArray[np.int32], settings: PostProcessing
 ) -> tuple[Labels, NDArray[np.int32]]:
     """Cut objects at their necks.
@@ -122,6 +131,34 @@ def _split(
     return cut, _stats(cut, count)
 
 
+def _split_at_valleys(
+    labels: Labels, stats: NDArray[np.int32], distance: Map, settings: PostProcessing
+) -> tuple[Labels, NDArray[np.int32]]:
+    """Cut objects where the network sees a border between two middles.
+
+    A middle is where the distance is above `split_level`. Only objects with two or more are cut.
+    """
+    from skimage.segmentation import watershed
+
+    middles = ((labels > 0) & (distance > settings.split_level)).astype(np.uint8)
+    seeds, seed_stats = _components(middles)
+    big = seed_stats[:, 4] >= _LEAST_SEED
+    seeds = np.take(np.concatenate([[0], np.where(big, np.arange(1, len(big) + 1), 0)]), seeds)
+    owners = np.zeros(len(big) + 1, np.int32)
+    owners[seeds] = labels
+    several = np.flatnonzero(np.bincount(owners[1:][big], minlength=len(stats) + 1)[1:] > 1)
+    count = len(stats)
+    for number in several + 1:
+        window = _box(stats[number - 1])
+        inside = labels[window] == number
+        markers = np.where(inside, seeds[window], 0)
+        parts = watershed(-distance[window], markers, mask=inside)
+        for extra in np.unique(parts[parts > 0])[1:]:
+            count += 1
+            labels[window][parts == extra] = count
+    return (labels, _stats(labels, count)) if len(several) else (labels, stats)
+
+
 def _stats(labels: Labels, count: int) -> NDArray[np.int32]:
     """x, y, width, height and area of labels 1 to `count`, as `_components` has them."""
     boxes = [(x.start, y.start, x.stop - x.start, y.stop - y.start) for y, x in find_boxes(labels)]
@@ -132,7 +169,7 @@ def _stats(labels: Labels, count: int) -> NDArray[np.int32]:
 def _passes(
     labels: Labels,
     stats: NDArray[np.int32],
-    probability: NDArray[np.float32],
+    probability: Map,
     settings: PostProcessing,
 ) -> NDArray[np.bool_]:
     """Which of the objects 1 to n pass all filters; shapes are measured only where asked."""

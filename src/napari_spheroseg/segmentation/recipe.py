@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any, Self
 
 from pydantic import Field, create_model
 
+from ..errors import BadSetting
 from ..models import ModelMetadata, Preparation
 from ..settings import Settings
 from .measure import PixelSize, pixel_pair
@@ -20,6 +22,9 @@ class _Source(Settings):
     axes: str | None = Field(None, description="Axes of the image; None while it is not known.")
     channel: int | None = Field(None, description="Channel that was segmented; None for all.")
     pixel_size: tuple[float, float] | None = Field(None, description="µm, height and width.")
+    diameter_um: float | None = Field(
+        None, gt=0, description="Usual diameter of the objects in µm; needs the pixel size."
+    )
     frames: tuple[tuple[int, ...], ...] | None = Field(
         None, description="Positions along the leading axes; None for all."
     )
@@ -42,8 +47,16 @@ class Recipe(
     """
 
     def preparation(self) -> Preparation:
-        """The part that prepares the image."""
-        return Preparation(**{name: getattr(self, name) for name in Preparation.model_fields})
+        """The part that prepares the image; a diameter in µm has become one in pixels."""
+        values = {name: getattr(self, name) for name in Preparation.model_fields}
+        if self.diameter_um is not None:
+            if self.pixel_size is None:
+                raise BadSetting(
+                    "A diameter in µm needs the pixel size",
+                    hint="Give pixel_size, or diameter in pixels.",
+                )
+            values["diameter"] = self.diameter_um / math.sqrt(math.prod(self.pixel_size))
+        return Preparation(**values)
 
     def post_processing(self) -> PostProcessing:
         """The part that turns probability into objects."""
@@ -77,7 +90,7 @@ class Recipe(
             A name is unknown or a value out of bounds.
         """
         sizes = {"size", "long_side", "scale"} & set(settings)
-        own = dict.fromkeys(("size", "long_side"), None) if sizes else {}
+        own = dict.fromkeys(("size", "long_side", "best_diameter"), None) if sizes else {}
         values = {
             **dict(model.preparation),
             **own,

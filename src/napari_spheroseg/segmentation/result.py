@@ -51,7 +51,7 @@ class Plane:
 
 
 def analyse(
-    probability: NDArray[np.float32],
+    maps: NDArray[np.float32],
     grey: NDArray[Any],
     settings: PostProcessing,
     pixel_size: tuple[float, float] | None,
@@ -60,7 +60,8 @@ def analyse(
 
     Parameters
     ----------
-    probability : ndarray of float32, (Y, X)
+    maps : ndarray of float32, (K, Y, X)
+        Probability, and the distance to the border if the model has it.
     grey : ndarray, (Y, X)
         What intensities are measured on.
     settings : PostProcessing
@@ -72,8 +73,8 @@ def analyse(
     Plane
         Ids are equal in labels, polygons and table.
     """
-    labels, boxes = label_and_boxes(probability, settings)
-    return describe(labels, probability, grey, settings, pixel_size, boxes)
+    labels, boxes = label_and_boxes(maps[0], settings, maps[1] if len(maps) > 1 else None)
+    return describe(labels, maps[0], grey, settings, pixel_size, boxes)
 
 
 def describe(
@@ -103,7 +104,8 @@ class Segmentation:
     frames : Frames
         The image.
     maps : mapping of tuple to ndarray
-        Probability (Y, X) of every frame that was predicted.
+        Outputs of the model, (K, Y, X), of every frame that was predicted; the first is the
+        probability.
     settings : Recipe
         How it was made.
     warnings : tuple of str
@@ -128,7 +130,7 @@ class Segmentation:
     @property
     def probability(self) -> NDArray[np.float32]:
         """Probability in [0, 1], shape of the labels; 0 in frames that were not predicted."""
-        return self._stack({index: self.maps[index] for index in self.maps}, np.float32)
+        return self._stack({index: maps[0] for index, maps in self.maps.items()}, np.float32)
 
     @property
     def planes(self) -> dict[Index, Plane]:
@@ -142,15 +144,15 @@ class Segmentation:
         return self._planes[index]
 
     def _analyse(self, index: Index) -> Plane:
+        maps = self.maps[index]
         how = (
-            self.maps[index],
             self.frames.grey(index),
             self.settings.post_processing(),
             self.settings.pixel_size,
         )
         if self.corrections is not None:
-            return describe(self.corrections[index], *how)
-        return analyse(*how)
+            return describe(self.corrections[index], maps[0], *how)
+        return analyse(maps, *how)
 
     @cached_property
     def offsets(self) -> dict[Index, int]:

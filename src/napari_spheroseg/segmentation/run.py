@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import BadSetting, Cancelled
 from ..inference.frames import Frames, Index
-from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.predictor import Predictor, TileDone, shared_predictor
 from ..inference.prepare import has_no_number, is_constant
 from ..models import Model
 from .measure import PixelSize
 from .recipe import Recipe, versions
 from .result import Segmentation
+from .scale import look
 
 Progress = Callable[[int, int], Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Step:
-    """Progress of a run, in tiles over all frames."""
+    """Progress of a run, in tiles over all frames; the total is what it looks like so far."""
 
     done: int
     total: int
@@ -66,35 +66,34 @@ def segment_steps(
             f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
         )
     preparation = recipe.preparation()
-    tiles = count_tiles(frames.plane_shape, preparation)
+    outputs = len(predictor.model.metadata.outputs)
+    done, tiles = 0, TileDone(0, 1)
     maps: dict[Index, np.ndarray] = {}
     constant: list[Index] = []
     for number, index in enumerate(wanted):
         plane = frames[index]
         if (len(wanted) > 1 and has_no_number(plane)) or is_constant(plane):
             constant.append(index)
-            maps[index] = np.zeros(frames.plane_shape, np.float32)
-            yield Step((number + 1) * tiles, len(wanted) * tiles, index)
-            continue
-        before = Step(number * tiles, len(wanted) * tiles, index)
-        maps[index] = (yield from _counted(predictor.predict(plane, preparation), before))[0]
+            maps[index] = np.zeros((outputs, *frames.plane_shape), np.float32)
+            tiles = TileDone(1, 1)
+            yield Step(done + 1, done + len(wanted) - number, index)
+        else:
+            looks = look(predictor, plane, preparation, recipe.post_processing())
+            while True:
+                try:
+                    tiles = next(looks)
+                except StopIteration as stop:
+                    maps[index] = stop.value
+                    break
+                left = tiles.total * (len(wanted) - number)  # as if all frames were like this one
+                yield Step(done + tiles.done, done + left, index)
+        done += tiles.done
     recipe = recipe.replace(
         axes=frames.axes,
         channel=frames.channel,
         frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
     )
     return Segmentation(frames, maps, recipe, _warn(constant, len(wanted)))
-
-
-def _counted(tiles: Generator[TileDone, None, T], before: Step) -> Generator[Step, None, T]:
-    """Tiles of one frame as steps of the whole run."""
-    while True:
-        try:
-            tile = next(tiles)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        yield replace(before, done=before.done + tile.done)
 
 
 def open_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:

@@ -1,0 +1,130 @@
+"""The scale at which a network sees objects well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.predictor import Predictor, TileDone, count_tiles
+from ..inference.prepare import working_shape
+from ..models import Preparation
+from .labelling import label
+from .settings import PostProcessing
+
+_WORTH_IT = 1.15  # a second look at less than this factor shows nothing new
+_LONGEST_SIDE = 4096
+
+
+def usual_diameter(labels: NDArray[np.int32]) -> float:
+    """Diameter that half of the objects' area belongs to, or to larger ones.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (Y, X)
+
+    Returns
+    -------
+    float
+        In px; NaN without objects. Debris, small and numerous, hardly moves it.
+    """
+    areas = np.sort(np.bincount(labels.ravel())[1:])
+    areas = areas[areas > 0]
+    if not len(areas):
+        return math.nan
+    middle = areas[np.searchsorted(np.cumsum(areas), areas.sum() / 2)]
+    return float(2 * np.sqrt(middle / np.pi))
+
+
+def look(
+    predictor: Predictor,
+    plane: NDArray[Any],
+    preparation: Preparation,
+    settings: PostProcessing,
+) -> Generator[TileDone, None, NDArray[np.float32]]:
+    """Predict a plane at the scale that suits its objects.
+
+    Where their diameter is not given, it is measured on a first look; where the network would see
+    them better larger or smaller, a second look follows.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    plane : ndarray, (Y, X) or (Y, X, 3)
+    preparation : Preparation
+        With `best_diameter`, else there is one look as it says.
+    settings : PostProcessing
+        How objects are told apart on the first look.
+
+    Yields
+    ------
+    TileDone
+        After every tile; the total grows by a second look.
+
+    Returns
+    -------
+    ndarray of float32, (K, Y, X)
+        One map an output.
+    """
+    if preparation.best_diameter is None:
+        return (yield from predictor.predict(plane, preparation))
+    shape = (plane.shape[0], plane.shape[1])
+    if preparation.diameter is not None:
+        better = better_scale(preparation.diameter, shape, preparation)
+        return (yield from predictor.predict(plane, better or preparation))
+    tiles = count_tiles(shape, preparation)
+    maps = yield from _count(predictor.predict(plane, preparation), 0, tiles + 1)
+    labels = label(maps[0], settings, maps[1] if len(maps) > 1 else None)
+    better = better_scale(usual_diameter(labels), shape, preparation)
+    if better is None:
+        yield TileDone(tiles, tiles)
+        return maps
+    total = tiles + count_tiles(shape, better)
+    return (yield from _count(predictor.predict(plane, better), tiles, total))
+
+
+def better_scale(
+    diameter: float, shape: tuple[int, int], preparation: Preparation
+) -> Preparation | None:
+    """Preparation that brings objects of a diameter (px) within `best_diameter`, if it is not so.
+
+    Parameters
+    ----------
+    diameter : float
+        In the image; NaN where it is not known.
+    shape : (int, int)
+        Height and width of the image.
+    preparation : Preparation
+        With a `best_diameter`.
+
+    Returns
+    -------
+    Preparation or None
+        None where the objects are seen well already.
+    """
+    assert preparation.best_diameter is not None
+    now = working_shape(shape, preparation)[0] / shape[0]
+    if not diameter > 0:
+        return None
+    smallest, largest = preparation.best_diameter
+    scale = min(max(diameter * now, smallest), largest) / diameter
+    scale = min(scale, _LONGEST_SIDE / max(shape), 16)
+    if max(scale / now, now / scale) < _WORTH_IT:
+        return None
+    return preparation.replace(size=None, long_side=None, scale=scale)
+
+
+def _count(
+    tiles: Generator[TileDone, None, NDArray[np.float32]], before: int, total: int
+) -> Generator[TileDone, None, NDArray[np.float32]]:
+    """Tiles of one look among those of all."""
+    while True:
+        try:
+            tile = next(tiles)
+        except StopIteration as stop:
+            maps: NDArray[np.float32] = stop.value
+            return maps
+        yield TileDone(before + tile.done, total)

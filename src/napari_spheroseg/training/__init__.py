@@ -1,0 +1,1 @@
+"""Data, augmentation, losses, the trainer, evaluation."""

@@ -1,0 +1,157 @@
+"""A training run from beginning to end, in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NoDevice, SpherosegError
+from .runs import STOP, Run, Status
+
+if TYPE_CHECKING:
+    from ..models import ModelMetadata
+
+Tell = Callable[[str], Any]
+
+
+def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
+    """Train in this process until the end, a stop, or an error; then write the model.
+
+    Parameters
+    ----------
+    run : Run
+        New, or one that stopped: it goes on exactly there.
+    tell : callable
+        Called with a sentence now and then.
+
+    Returns
+    -------
+    ModelMetadata or None
+        Of the model in ``run.model``; None where it was stopped.
+
+    Raises
+    ------
+    SpherosegError
+        It cannot go on; checkpoints are kept, and the status says why.
+    """
+    with run.held(), _signals(run.stop):
+        (run.folder / STOP).unlink(missing_ok=True)
+        steps = run.settings.steps
+        run.write_status(run.status.replace(state="running", message="Reading", steps=steps))
+        try:
+            metadata = _train(run, tell)
+        except Exception as error:
+            _failed(run, error)
+            raise
+        state = "stopped" if metadata is None else "finished"
+        message = "Can be resumed" if metadata is None else f"The model is '{metadata.name}'"
+        run.write_status(run.status.replace(state=state, message=message))
+        return metadata
+
+
+def _train(run: Run, tell: Tell) -> ModelMetadata | None:
+    require_extra()
+    from .check import check_data
+    from .pairs import find_pairs
+    from .trainer import Stopped, fit
+    from .trained import write_model
+    from .watch import Watch
+
+    settings = run.settings
+    check = check_data(find_pairs(settings.data, settings.seed))
+    for problem in check.problems:
+        tell(problem)
+    check.raise_if_unusable()
+    dataset = check.usable
+    tell(check.summary)
+    watch = Watch(run, dataset.part("val"), settings.steps)
+    try:
+        metadata = fit(
+            settings, dataset, run.folder, callbacks=(watch,), stop=lambda: run.wants_to_stop
+        )
+    except Stopped:
+        return None
+    tell("Measuring and writing the model")
+    return write_model(run, metadata, dataset)
+
+
+def require_extra() -> None:
+    """Check that what training needs is installed.
+
+    Raises
+    ------
+    NoDevice
+        It is not; the hint names the extra.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("lightning", "monai") if find_spec(name) is None]
+    if missing:
+        raise NoDevice(
+            f"Training needs {' and '.join(missing)}",
+            hint="Install them with: pip install 'napari-spheroseg[train]'.",
+        )
+
+
+def _failed(run: Run, error: Exception) -> None:
+    message = str(error) if isinstance(error, SpherosegError) else f"{type(error).__name__}: {error}"
+    try:
+        run.write_status(run.status.replace(state="failed", message=" ".join(message.split())))
+    except SpherosegError:  # the disk is full: the error itself is raised all the same
+        logging.getLogger(__name__).warning("The status could not be written")
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn an interruption into a graceful stop; the second one ends at once."""
+    asked = 0
+
+    def on_signal(number: int, _: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise KeyboardInterrupt
+        stop()
+
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    try:
+        before = {number: signal.signal(number, on_signal) for number in wanted}
+    except ValueError:  # not the main thread: nobody sends it signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main(folder: str) -> int:
+    """Train a run's folder; 0 finished or stopped, 1 failed."""
+    quiet()
+    try:
+        train_here(Run.open(Path(folder)), tell=lambda text: print(text, flush=True))  # noqa: T201
+    except SpherosegError as error:
+        print(error, flush=True)  # noqa: T201
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def quiet() -> None:
+    """Keep Lightning's advice out of the log."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic on CUDA
+    warnings.filterwarnings("ignore", module=r"lightning|monai|torch")
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
