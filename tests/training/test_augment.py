@@ -34,7 +34,7 @@ def test_without_any_variation_the_sample_is_the_middle_of_the_image():
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2.5])
 def test_objects_grow_with_the_scale(scale, scene):
-    where = draw_map(rng(), 128, scale, (58, 70), STILL)
+    where = draw_map(rng(), round(128 * min(scale, 1)), scale, (58, 70), STILL)
     assert take(scene[1], where).sum() == pytest.approx(scene[1].sum() * scale**2, rel=0.03)
 
 
@@ -129,8 +129,10 @@ def test_without_any_variation_grey_values_stay():
 
 @pytest.mark.parametrize("kind", GREYS)
 def test_each_variation_changes_grey_values_and_can_be_left_out(kind):
-    varied = vary_grey(grey(), rng(), STILL.replace(**{kind: 1.0}))
-    assert np.abs(varied - grey()).max() > 0.01
+    settings = STILL.replace(**{kind: 1.0})
+    changes = [np.abs(vary_grey(grey(), rng(seed), settings) - grey()).max() for seed in range(4)]
+    assert min(changes) > 0
+    assert max(changes) > 0.03
 
 
 def test_inverting_swaps_dark_and_bright():

@@ -196,7 +196,7 @@ def test_no_pair_at_all_is_refused():
 def test_a_part_of_which_nothing_can_be_read_is_refused_with_the_reason(good):
     for pair in good[4:]:
         pair.mask.write_bytes(b"")
-    with pytest.raises(BadImage, match="None of the 2 images to validate with.*val10.tif"):
+    with pytest.raises(BadImage, match=r"None of the 2 images to validate with.*val10\.tif"):
         check(*good).raise_if_unusable()
 
 

@@ -114,7 +114,7 @@ def test_colours_of_a_mask_tell_objects_apart(mask, save):
 
 
 def test_sizes_that_differ_are_said(mask, save):
-    with pytest.raises(BadImage, match="a.png is 40 × 30 pixels and its mask a.png 40 × 20"):
+    with pytest.raises(BadImage, match=r"a\.png is 40 × 30 pixels and its mask a\.png 40 × 20"):
         save("a.png", PLANE, mask[:20].astype(np.uint8)).read()
 
 
@@ -132,10 +132,10 @@ def test_a_stack_of_one_plane_is_a_plane(mask, folders, save):
 def test_a_missing_or_damaged_file_is_an_error_of_ours(mask, save):
     one = save("a.png", PLANE, mask.astype(np.uint8))
     one.image.write_bytes(b"no picture")
-    with pytest.raises(UnreadableFile, match="a.png"):
+    with pytest.raises(UnreadableFile, match=r"a\.png"):
         one.read()
     one.image.unlink()
-    with pytest.raises(UnreadableFile, match="a.png"):
+    with pytest.raises(UnreadableFile, match=r"a\.png"):
         one.read()
 
 
@@ -255,7 +255,7 @@ def test_a_manifest_that_is_wrong_says_why(lines, error, complaint, tmp_path):
 
 
 def test_a_manifest_that_is_missing_is_unreadable(tmp_path):
-    with pytest.raises(UnreadableFile, match="nothing.csv cannot be read"):
+    with pytest.raises(UnreadableFile, match=r"nothing\.csv cannot be read"):
         find_pairs(Data(manifest=tmp_path / "nothing.csv"))
 
 
