@@ -41,6 +41,9 @@ def _bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting
     if not first["loc"]:  # not one value, but how several go together
         return BadSetting(first["msg"].removeprefix("Value error, "))
     name = ".".join(str(part) for part in first["loc"])
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, BadSetting):  # of settings within these
+        return BadSetting(f"{name}: {inner.message}", hint=inner.hint)
     if first["type"] == "extra_forbidden":
         known = ", ".join(settings.model_fields)
         return BadSetting(f"There is no setting '{name}'", hint=f"There are: {known}.")

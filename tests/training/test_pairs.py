@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from napari_spheroseg.errors import BadImage, BadSetting, UnreadableFile
-from napari_spheroseg.training.pairs import Pair, find_pairs, objects, split
+from napari_spheroseg.training.pairs import Pair, find_pairs, objects, pairs_in_folders, split
 from napari_spheroseg.training.settings import Data
 
 PLANE = np.arange(30 * 40, dtype=np.uint8).reshape(30, 40)
@@ -340,3 +340,17 @@ def test_a_stem_that_matches_nothing_is_its_own_group(folders):
     touch(folders.masks, "a_1.png", "b.png")
     pairs = find_pairs(folders.replace(group=r"(\w)_(\d)")).pairs
     assert [replace(p, part="").group for p in pairs] == ["a|1", "b"]
+
+
+def test_of_two_images_of_one_stem_the_second_is_listed(tmp_path):
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for folder in (images, masks):
+        folder.mkdir()
+    plane = np.zeros((8, 8), np.uint8)
+    for name in ("a.png", "a.tif", "b.png"):
+        cv2.imwrite(str(images / name), plane)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(masks / name), plane)
+    found = pairs_in_folders(images, masks)
+    assert [pair.image.name for pair in found.pairs] == ["a.png", "b.png"]
+    assert found.left_out == ("a.tif has the stem of a.png",)

@@ -20,10 +20,10 @@ def test_the_manifest_is_valid_and_every_command_can_be_imported(manifest):
     manifest.validate_imports()
 
 
-def test_the_widget_stands_under_layers_segment(manifest):
+def test_the_widgets_stand_under_layers_segment(manifest):
     commands = [item.command for item in manifest.contributions.menus["napari/layers/segment"]]
     widgets = {widget.command: widget.display_name for widget in manifest.contributions.widgets}
-    assert [widgets[command] for command in commands] == ["Segment spheroids"]
+    assert [widgets[command] for command in commands] == ["Segment spheroids", "Train model"]
 
 
 @pytest.mark.parametrize("key", ["brightfield", "fluorescence", "movie"])
@@ -35,14 +35,15 @@ def test_samples_open_with_truth_in_micrometres(make_napari_viewer, key):
     assert [str(unit) for unit in image.units[-2:]] == ["micrometer", "micrometer"]
 
 
-def test_the_menus_offer_the_widget(make_napari_viewer):
+@pytest.mark.parametrize("name", ["Segment spheroids", "Train model"])
+def test_the_menus_offer_the_widget(make_napari_viewer, name):
     viewer = make_napari_viewer()
     found = [
         action.text()
         for menu in (viewer.window.plugins_menu, viewer.window.layers_menu)
         for action in _all_actions(menu)
     ]
-    assert sum("Segment spheroids" in text for text in found) >= 1
+    assert sum(name in text for text in found) >= 1
 
 
 def _all_actions(menu):

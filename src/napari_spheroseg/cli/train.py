@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..errors import UnreadableFile
+from ..errors import SpherosegError
 from ..training.runs import Run, Status, list_runs
 from ..training.settings import TrainingSettings
 
@@ -113,12 +113,11 @@ def _report(run: Run, install: bool) -> None:
         print(f"Stopped at step {status.step}; go on with: spheroseg train {run.folder}")
         return
     if status.state != "finished":
-        raise UnreadableFile(
-            status.message or "The training process ended unexpectedly",
-            hint=f"What was saved is kept: mend it, then spheroseg train {run.folder}.",
+        raise SpherosegError(
+            status.message,
+            hint=f"What was saved is kept; go on with: spheroseg train {run.folder}.",
         )
     print(f"{status.message}: {run.model}")
     if install:
         name = run.install(replace=True).name
         print(f"Installed; use it with --model {name}")
-

@@ -1,4 +1,4 @@
-"""TIFF in, with axes and pixel size; label TIFF out, as OME."""
+"""TIFF in, with axes and pixel size; planes out, and label TIFF as OME."""
 
 from __future__ import annotations
 
@@ -84,6 +84,30 @@ def write_labels(
             compression="zlib",
             metadata=metadata,
         )
+
+
+def write_image(path: Path, image: NDArray[Any]) -> None:
+    """Write one plane as compressed TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .tif or .tiff.
+    image : ndarray, (Y, X) or (Y, X, 3)
+        Written as it is where programs can read that, else as float32.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be written.
+    """
+    if image.dtype == bool:
+        image = image.astype(np.uint8)
+    elif image.dtype.itemsize > 4 or image.dtype == np.float16:
+        image = image.astype(np.float32)
+    kind = "rgb" if image.ndim == 3 else "minisblack"
+    with replacing(path) as temporary:
+        tifffile.imwrite(temporary, image, photometric=kind, compression="zlib")
 
 
 def _ome_axes(axes: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +15,10 @@ from .settings import PostProcessing
 Labels = NDArray[np.int32]
 Mask = NDArray[np.uint8]
 Map = NDArray[np.float32]
-_LEAST_SEED = 4  # px; fewer are noise
+_SMOOTH = 0.05  # of the usual diameter: finer ups and downs of the distance mean nothing
 
 
-def label(
-    probability: Map, settings: PostProcessing, distance: Map | None = None
-) -> Labels:
+def label(probability: Map, settings: PostProcessing, distance: Map | None = None) -> Labels:
     """Objects of a probability map.
 
     Parameters
@@ -43,10 +44,8 @@ def label_and_boxes(
 ) -> tuple[Labels, list[Box]]:
     """`label`, and the box of each object, as `find_boxes` has it."""
     labels, stats = _components(_morphology(_threshold(probability, settings), settings))
-    if settings.split_touching and distance is not None:
-        labels, stats = _split_at_valleys(labels, stats, distance, settings)
-    elif settings.split_touching:
-        labels, stats = _split_at_necks(labels, stats, settings)
+    if settings.split_touching:
+        labels, stats = _split(labels, stats, distance, settings)
     keep = _passes(labels, stats, probability, settings)
     return _keep(labels, keep), [_box(row) for row in stats[keep]]
 
@@ -97,66 +96,81 @@ def _components(mask: Mask) -> tuple[Labels, NDArray[np.int32]]:
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
 
 
-def _split_at_necks(
-    labels: Labels, stats: NDArray[np.int32], settings: PostProcessing
+def _split(
+    labels: Labels, stats: NDArray[np.int32], distance: Map | None, settings: PostProcessing
 ) -> tuple[Labels, NDArray[np.int32]]:
-    """Cut objects at their necks.
+    """Cut objects between the peaks of the distance to their border.
 
-    A peak of the distance map is an object of its own where the way to any higher peak goes down
-    by the part `split_depth` of its height: grey reconstruction, which needs no pixel size.
+    A peak is an object of its own where the way to any higher peak goes down far enough: grey
+    reconstruction, which needs no pixel size.
     """
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
-    cut = np.zeros_like(labels)
-    count = 0
-    for number, row in enumerate(stats, start=1):
-        window = _box(row)
-        inside = labels[window] == number
-        parts = inside.astype(np.int32)
-        outline = hull(inside)
-        if row[4] < 0.95 * hull_pixel_count(outline):
-            padded = np.pad(inside, 1).astype(np.uint8)
-            exact = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            smooth = cv2.GaussianBlur(exact, (0, 0), 1)[1:-1, 1:-1]
-            distance = np.where(inside, smooth, 0).astype(np.float64)
-            seed = distance * (1 - settings.split_depth)
-            # maxima of the reconstruction: peaks of equal height are then one, too
-            peaks = inside & local_maxima(reconstruction(seed, distance)).astype(bool)
-            markers = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)[1]
-            if markers.max() > 1:
-                parts = watershed(-distance, markers, mask=inside)
-        cut[window][inside] = parts[inside] + count
-        count += int(parts.max())
-    return cut, _stats(cut, count)
-
-
-def _split_at_valleys(
-    labels: Labels, stats: NDArray[np.int32], distance: Map, settings: PostProcessing
-) -> tuple[Labels, NDArray[np.int32]]:
-    """Cut objects where the network sees a border between two middles.
-
-    A middle is where the distance is above `split_level`. Only objects with two or more are cut.
-    """
-    from skimage.segmentation import watershed
-
-    middles = ((labels > 0) & (distance > settings.split_level)).astype(np.uint8)
-    seeds, seed_stats = _components(middles)
-    big = seed_stats[:, 4] >= _LEAST_SEED
-    seeds = np.take(np.concatenate([[0], np.where(big, np.arange(1, len(big) + 1), 0)]), seeds)
-    owners = np.zeros(len(big) + 1, np.int32)
-    owners[seeds] = labels
-    several = np.flatnonzero(np.bincount(owners[1:][big], minlength=len(stats) + 1)[1:] > 1)
-    count = len(stats)
-    for number in several + 1:
+    candidates, heights = (
+        _by_shape(labels, stats) if distance is None else _by_distance(labels, stats, distance)
+    )
+    cut, count = labels.copy(), len(stats)
+    for number in candidates:
         window = _box(stats[number - 1])
         inside = labels[window] == number
-        markers = np.where(inside, seeds[window], 0)
-        parts = watershed(-distance[window], markers, mask=inside)
-        for extra in np.unique(parts[parts > 0])[1:]:
-            count += 1
-            labels[window][parts == extra] = count
-    return (labels, _stats(labels, count)) if len(several) else (labels, stats)
+        height = np.where(inside, heights(window, inside), 0).astype(np.float64)
+        down = height * settings.split_depth if distance is None else settings.split_depth
+        # maxima of the reconstruction: peaks of equal height are then one, too
+        peaks = inside & local_maxima(reconstruction(np.maximum(height - down, 0), height)).astype(
+            bool
+        )
+        markers = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)[1]
+        extra = int(markers.max()) - 1
+        if extra > 0:
+            parts = watershed(-height, markers, mask=inside)
+            new = np.where(parts == 1, number, parts + count - 1)
+            cut[window][inside] = new[inside]
+            count += extra
+    return (cut, stats) if count == len(stats) else _in_order(cut, count)
+
+
+_Heights = Callable[[Box, NDArray[np.bool_]], NDArray[Any]]
+
+
+def _by_shape(labels: Labels, stats: NDArray[np.int32]) -> tuple[Iterable[int], _Heights]:
+    """Objects with dents, and the distance to their border as their shape has it."""
+
+    def heights(window: Box, inside: NDArray[np.bool_]) -> NDArray[Any]:
+        padded = np.pad(inside, 1).astype(np.uint8)
+        exact = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.asarray(cv2.GaussianBlur(exact, (0, 0), 1)[1:-1, 1:-1])
+
+    def dented(number: int) -> bool:
+        row = stats[number - 1]
+        return bool(row[4] < 0.95 * hull_pixel_count(hull(labels[_box(row)] == number)))
+
+    return [n for n in range(1, len(stats) + 1) if dented(n)], heights
+
+
+def _by_distance(
+    labels: Labels, stats: NDArray[np.int32], distance: Map
+) -> tuple[Iterable[int], _Heights]:
+    """Objects in which the network sees several middles, and what it sees, smoothed."""
+    if not len(stats):
+        return [], lambda window, inside: distance[window]
+    diameter = 2 * np.sqrt(np.median(stats[:, 4]) / np.pi)
+    smooth = cv2.GaussianBlur(distance, (0, 0), max(0.6, _SMOOTH * float(diameter)))
+    tops = (labels > 0) & (smooth >= cv2.dilate(smooth, np.ones((3, 3), np.uint8)))
+    count, numbers, _, _ = cv2.connectedComponentsWithStats(tops.astype(np.uint8), connectivity=8)
+    owner = np.zeros(count, np.int32)
+    owner[numbers[tops]] = labels[tops]
+    several = np.flatnonzero(np.bincount(owner[1:], minlength=len(stats) + 1) > 1)
+    return several.tolist(), lambda window, inside: smooth[window]
+
+
+def _in_order(labels: Labels, count: int) -> tuple[Labels, NDArray[np.int32]]:
+    """Numbered from top to bottom again, with the statistics of each."""
+    stats = _stats(labels, count)
+    order = np.lexsort((stats[:, 0], stats[:, 1]))
+    numbers = np.zeros(count + 1, np.int32)
+    numbers[order + 1] = np.arange(1, count + 1)
+    return np.take(numbers, labels), stats[order]
 
 
 def _stats(labels: Labels, count: int) -> NDArray[np.int32]:

@@ -40,23 +40,14 @@ class PostProcessing(Settings):
         title="Split touching",
         description="Separates objects that touch, by watershed of the distance to their border.",
     )
-    split_level: float = Field(
-        0.5,
-        gt=0,
-        lt=1,
-        title="Split level",
-        description=(
-            "Models that see the distance to the border: a middle is where it is above this; "
-            "lower splits less."
-        ),
-    )
     split_depth: float = Field(
         0.2,
         gt=0,
         lt=1,
         title="Split depth",
         description=(
-            "Other models: a neck is cut where it is narrower than its neighbours by this part."
+            "A neck is cut where it is narrower than its neighbours by at least this part; "
+            "models that see the distance to the border: where that falls by this much."
         ),
     )
     min_area: float = Field(

@@ -23,7 +23,7 @@ from ..segmentation.result import Segmentation
 from ..segmentation.run import Progress, complete, open_predictor, run_to_end, segment_steps
 from .evaluation import SWEPT, Case, Evaluation, Scores
 from .metrics import NAMES, score
-from .pairs import Dataset, Pair, Part, _from_folders, _from_manifest
+from .pairs import Dataset, Pair, Part, pairs_in_folders, pairs_in_manifest
 
 Data = str | Path | tuple[str | Path, str | Path] | Dataset | Sequence[Pair]
 
@@ -227,12 +227,12 @@ def _dataset(data: Data) -> Dataset:
     if isinstance(data, str | Path):
         if Path(data).is_dir():
             raise BadSetting(f"{data} is a folder", hint="Give the folder of its masks too.")
-        return _from_manifest(Path(data))
+        return pairs_in_manifest(Path(data))
     pairs = [each for each in data if isinstance(each, Pair)]
     if len(pairs) == len(data):
         return Dataset(tuple(pairs))
     images, masks = (Path(str(each)) for each in data)
-    return _from_folders(images, masks)
+    return pairs_in_folders(images, masks)
 
 
 def _thresholds(recipe: Recipe, wanted: Iterable[float] | None) -> list[float]:

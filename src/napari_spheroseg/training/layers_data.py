@@ -83,9 +83,7 @@ def fit(frames: Frames, shape: Sequence[int]) -> bool:
     return longer[0] == longer[1]
 
 
-def write_layers(
-    folder: Path, layers: Sequence[LabelledLayer]
-) -> Generator[Written, None, Data]:
+def write_layers(folder: Path, layers: Sequence[LabelledLayer]) -> Generator[Written, None, Data]:
     """Write the planes that have labels.
 
     Parameters

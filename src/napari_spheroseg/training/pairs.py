@@ -154,11 +154,11 @@ def find_pairs(data: Data, seed: int = 0) -> Dataset:
         A source or group pattern does not fit.
     """
     if data.manifest is not None:
-        found = _from_manifest(data.manifest)
+        found = pairs_in_manifest(data.manifest)
     else:
         assert data.images is not None
         assert data.masks is not None
-        found = _from_folders(data.images, data.masks)
+        found = pairs_in_folders(data.images, data.masks)
     pairs = list(found.pairs)
     if data.sources:
         known = {pair.source for pair in pairs}
@@ -210,8 +210,8 @@ def _together(pair: Pair) -> str:
     return pair.group or pair.image.stem
 
 
-def _images_in(folder: Path) -> dict[str, Path]:
-    """Image files of a folder, by stem."""
+def _images_in(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Image files of a folder by stem, the first of each; and the others, as sentences."""
     if not folder.is_dir():
         raise UnreadableFile(f"There is no folder {folder}", hint="Check the path.")
     paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
@@ -220,17 +220,22 @@ def _images_in(folder: Path) -> dict[str, Path]:
         raise UnreadableFile(
             f"The folder {folder} holds no image", hint=f"Images end in {', '.join(SUFFIXES)}."
         )
-    return {path.stem: path for path in paths}
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(path.stem, path)
+    others = [path for path in paths if first[path.stem] != path]
+    return first, [f"{p.name} has the stem of {first[p.stem].name}" for p in others]
 
 
 def _mask_stem(stem: str) -> str:
     return next((stem.removesuffix(e) for e in _MASK_ENDINGS if stem.endswith(e)), stem)
 
 
-def _from_folders(images: Path, masks: Path) -> Dataset:
+def pairs_in_folders(images: Path, masks: Path) -> Dataset:
     """Images and masks of the same stem, endings like ``_mask`` or ``_labels`` aside."""
-    found_masks = _images_in(masks)
-    found_images = _images_in(images)
+    found_masks, left = _images_in(masks)
+    found_images, twice = _images_in(images)
+    left = sorted({*left, *twice})
     if images.resolve() == masks.resolve():  # masks stand beside images: told by their ending
         found_masks = {s: p for s, p in found_masks.items() if _mask_stem(s) != s}
         found_images = {s: p for s, p in found_images.items() if _mask_stem(s) == s}
@@ -244,12 +249,12 @@ def _from_folders(images: Path, masks: Path) -> Dataset:
             hint="A mask has the name of its image, or that and _mask or _labels.",
         )
     used = {by_stem[stem] for stem in both}
-    left = [f"{p.name} has no mask" for s, p in found_images.items() if s not in by_stem]
+    left += [f"{p.name} has no mask" for s, p in found_images.items() if s not in by_stem]
     left += [f"{p.name} has no image" for p in found_masks.values() if p not in used]
     return Dataset(tuple(Pair(found_images[s], by_stem[s]) for s in both), tuple(left))
 
 
-def _from_manifest(path: Path) -> Dataset:
+def pairs_in_manifest(path: Path) -> Dataset:
     """Pairs of a CSV; its paths are relative to it."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

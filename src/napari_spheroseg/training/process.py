@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NoDevice, SpherosegError
-from .runs import STOP, Run, Status
+from .runs import Run
 
 if TYPE_CHECKING:
     from ..models import ModelMetadata
@@ -42,7 +42,6 @@ def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
         It cannot go on; checkpoints are kept, and the status says why.
     """
     with run.held(), _signals(run.stop):
-        (run.folder / STOP).unlink(missing_ok=True)
         steps = run.settings.steps
         run.write_status(run.status.replace(state="running", message="Reading", steps=steps))
         try:
@@ -60,8 +59,8 @@ def _train(run: Run, tell: Tell) -> ModelMetadata | None:
     require_extra()
     from .check import check_data
     from .pairs import find_pairs
-    from .trainer import Stopped, fit
     from .trained import write_model
+    from .trainer import Stopped, fit
     from .watch import Watch
 
     settings = run.settings
@@ -101,7 +100,9 @@ def require_extra() -> None:
 
 
 def _failed(run: Run, error: Exception) -> None:
-    message = str(error) if isinstance(error, SpherosegError) else f"{type(error).__name__}: {error}"
+    message = (
+        str(error) if isinstance(error, SpherosegError) else f"{type(error).__name__}: {error}"
+    )
     try:
         run.write_status(run.status.replace(state="failed", message=" ".join(message.split())))
     except SpherosegError:  # the disk is full: the error itself is raised all the same
@@ -153,5 +154,3 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module=r"lightning|monai|torch")
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-

@@ -154,9 +154,7 @@ class Samples(TorchDataset[Sample]):
         )
 
 
-def _draw_scale(
-    opened: _Opened, rng: np.random.Generator, diameters: tuple[float, float]
-) -> float:
+def _draw_scale(opened: _Opened, rng: np.random.Generator, diameters: tuple[float, float]) -> float:
     """A scale at which objects have a diameter between the two."""
     longest = max(opened.shape)
     wanted = np.exp(rng.uniform(*np.log(diameters)))

@@ -78,10 +78,6 @@ def train(
         raise SpherosegError(status.message, hint=f"What was saved is kept in {run.folder}.")
     if status.state == "stopped":
         raise Cancelled(f"Training was stopped; resume it from {run.folder}")
-    if status.state != "finished":
-        raise SpherosegError(
-            "The training process ended unexpectedly", hint=f"See {run.folder / LOG}; resume it."
-        )
     return run
 
 
@@ -102,4 +98,8 @@ def follow(run: Run, process: subprocess.Popen[bytes]) -> Iterator[Status]:
     while process.poll() is None:
         yield run.status
         time.sleep(_LOOK_EVERY)
+    status = run.status
+    if status.state in ("waiting", "running", "stale"):  # it had no time to say why
+        message = f"The training process ended unexpectedly; see {run.folder / LOG}"
+        run.write_status(status.replace(state="failed", message=message))
     yield run.status

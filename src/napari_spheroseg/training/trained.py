@@ -114,4 +114,3 @@ def card(run: Run, metadata: ModelMetadata) -> str:
         "",
     ]
     return "\n".join(lines)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from .samples import InOrder, Samples, Validation, to_tensors
 from .settings import TrainingSettings
 from .task import SegmentationTask
 
-_FIRST_PREPARATION = Preparation(long_side=512, best_diameter=(24, 96), multiple=32)
+_FIRST_PREPARATION = Preparation(long_side=512, best_diameter=(40, 64), multiple=32)
+_SPLIT = {"split_touching": True, "split_depth": 0.1}
 
 
 def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
@@ -51,7 +53,7 @@ def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
         network=settings.network,
         arguments=arguments,
         outputs=outputs,
-        post_processing={"split_touching": True} if settings.distance else {},
+        post_processing=_SPLIT if settings.distance else {},
         preparation=_FIRST_PREPARATION.replace(
             channels=arguments["in_channels"], **settings.preparation
         ),
@@ -151,6 +153,7 @@ def fit(
     Stopped
         `stop` said so; ``last.ckpt`` holds everything.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # importing it set it to INFO
     pl.seed_everything(settings.seed, verbose=False)
     network, metadata = open_network(settings)
     task = SegmentationTask(network, settings)

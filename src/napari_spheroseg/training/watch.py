@@ -53,6 +53,10 @@ class Watch(pl.Callback):
             self._written = time.monotonic()
             self.write(trainer, "Training")
 
+    def on_train_end(self, trainer: pl.Trainer, _: Any) -> None:
+        """The last status of training."""
+        self.write(trainer, "Writing the model")
+
     def write(self, trainer: pl.Trainer, message: str) -> None:
         """Write the status."""
         pace = None

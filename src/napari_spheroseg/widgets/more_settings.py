@@ -7,14 +7,13 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit
 from napari.layers import Image
 from psygnal import Signal
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 from superqt import QCollapsible
 
 from ..models import ModelMetadata
 from ..segmentation.settings import PUBLISHED, PostProcessing
 from . import forms
 from .preferences import Preferences
+from .scroll import Scroll
 from .source import full_resolution, guess_axes, pixel_size
 
 RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
@@ -59,7 +58,7 @@ class MoreSettings(Container):
         for each in self._post:
             each.changed.connect(self._on_post)
         self.collapsible = QCollapsible("More settings")
-        self.collapsible.addWidget(_Scroll(self.native))
+        self.collapsible.addWidget(Scroll(self.native))
 
     def show_model(self, metadata: ModelMetadata) -> None:
         """Fill in what a model recommends, unless the user went another way."""
@@ -134,26 +133,6 @@ class MoreSettings(Container):
             return
         self.preset.value = CUSTOM
         self.post_changed.emit()
-
-
-class _Scroll(QScrollArea):
-    """As high as its content where there is room, and with a scroll bar where there is not."""
-
-    def __init__(self, inner: QWidget) -> None:
-        super().__init__()
-        self.setWidget(inner)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumHeight(120)
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Of the content: a scroll area's own is cut off at 24 lines."""
-        return self.widget().sizeHint()
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Wide enough for the content and a scroll bar."""
-        return QSize(self.widget().minimumSizeHint().width() + 20, 120)
 
 
 def _run_fields(wanted: Preferences) -> list[Any]:

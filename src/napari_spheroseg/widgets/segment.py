@@ -29,6 +29,7 @@ from ..segmentation.settings import PUBLISHED
 from .actions import ResultActions
 from .job import Job, analyse_steps
 from .more_settings import SERVICE, MoreSettings
+from .news import news
 from .preferences import preferences
 from .shown import ShownResult
 from .source import current_frame, full_resolution
@@ -126,6 +127,7 @@ class SegmentWidget(Container):
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self._refresh_choices)
+        news.models_changed.connect(self.model.reset_choices)
         self.native.destroyed.connect(self._closed)
 
     # --- what can be chosen -------------------------------------------------------------------
@@ -340,5 +342,6 @@ class SegmentWidget(Container):
         return None if self.image.value is None else self._shown.get(self.image.value)
 
     def _closed(self) -> None:
+        news.models_changed.disconnect(self.model.reset_choices)
         self._run.abandon()
         self._update.abandon()

@@ -41,6 +41,7 @@ class Work:
         self._worker: Any = None
         self._pieces: Iterator[None] = iter(())
         self._bar: progress | None = None
+        self._opened: list[Generator[Any, None, Any]] = []
 
     @property
     def running(self) -> bool:
@@ -50,7 +51,8 @@ class Work:
     def start(self, steps: Callable[[], Generator[Any, None, Any]], title: str = "") -> None:
         """Start; errors that are ours become notifications, others are napari's."""
         assert not self.running
-        worker = create_worker(_guarded, steps, _start_thread=False)
+        self._opened = []
+        worker = create_worker(_guarded, steps, self._opened, _start_thread=False)
         worker.yielded.connect(self._step)
         worker.returned.connect(self._result)
         worker.finished.connect(self._turn)
@@ -97,6 +99,8 @@ class Work:
 
     def _end(self) -> None:
         self._worker = None
+        for generator in self._opened:
+            generator.close()  # one that was cancelled cleans up now, not when it is collected
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -110,9 +114,12 @@ class _Failure:
     error: Exception
 
 
-def _guarded(steps: Callable[[], Generator[Any, None, Any]]) -> Generator[Any, None, Any]:
+def _guarded(
+    steps: Callable[[], Generator[Any, None, Any]], opened: list[Generator[Any, None, Any]]
+) -> Generator[Any, None, Any]:
     try:
-        return (yield from steps())
+        opened.append(steps())
+        return (yield from opened[0])
     except Exception as error:  # superqt drops a RuntimeError without a word
         return _Failure(error)
 
