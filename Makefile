@@ -9,6 +9,8 @@ else
 VENV ?= .venv-$(QT)
 endif
 ARGS ?=
+DATA ?=
+MODELS ?=
 
 READY := $(VENV)/.ready
 SETUP := PYTHON="$(PYTHON)" VENV="$(VENV)" QT="$(QT)" sh scripts/setup.sh
@@ -16,7 +18,7 @@ RUN := VENV="$(VENV)" QT="$(QT)" sh scripts/setup.sh run
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs-pictures wheel-check clean
+.PHONY: help demo test lint format weights benchmark docs-pictures wheel-check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -38,6 +40,14 @@ lint: $(READY) ## Check style and types
 format: $(READY) ## Correct style
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
+
+weights: $(READY) ## Train the models that ship: DATA=folder with manifest.csv, MODELS="unet ..."
+	@test -n "$(DATA)" || { echo "Say where the images are: make weights DATA=folder"; exit 2; }
+	@$(RUN) python scripts/make_weights.py "$(DATA)" $(MODELS)
+
+benchmark: $(READY) ## Compare models and classical methods: DATA=folder with manifest.csv
+	@test -n "$(DATA)" || { echo "Say where the images are: make benchmark DATA=folder"; exit 2; }
+	@$(RUN) python benchmarks/segmentation.py "$(DATA)"
 
 docs-pictures: $(READY) ## Make the pictures of the documentation again
 	@$(SETUP) system-test

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 
 class SpherosegError(Exception):
     """Base of all errors that this package raises on purpose.
@@ -69,3 +71,11 @@ class Cancelled(SpherosegError):
 
 class OutOfMemory(SpherosegError, MemoryError):
     """A device has too little memory for what was asked of it."""
+
+
+def reason(error: Exception) -> str:
+    """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
+    if isinstance(error, SpherosegError):
+        return str(error)
+    logging.getLogger("napari_spheroseg").error("Unexpected error", exc_info=error)
+    return f"{type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ import tifffile
 
 from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.pairs import Pair
-from napari_spheroseg.training.settings import Data
+from napari_spheroseg.training.settings import Data, Machine, TrainingSettings
 
 
 @pytest.fixture
@@ -46,3 +46,34 @@ def save_drawn(save):
         return pairs
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def six_images(tmp_path_factory):
+    """Folders of six small images and their masks, as settings name them."""
+    place = tmp_path_factory.mktemp("six")
+    data = Data(images=place / "images", masks=place / "masks", validation_share=0.34)
+    for number in range(6):
+        drawn = spheroids((96, 96), 3, "fluorescence", seed=number, radius=(0.12, 0.2))
+        for folder, pixels in ((data.images, drawn.image), (data.masks, drawn.labels)):
+            folder.mkdir(exist_ok=True)
+            tifffile.imwrite(folder / f"{number}.tif", pixels.astype("uint16"))
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny(six_images):
+    """Settings of a training that takes a second: three epochs of four steps."""
+    return TrainingSettings(
+        name="tiny",
+        data=six_images,
+        network="unet",
+        arguments={"features": [4, 8, 16], "keep_unused": False},
+        crop=64,
+        batch_size=2,
+        epochs=3,
+        steps_per_epoch=4,
+        warm_up=2,
+        dropout=0.2,
+        machine=Machine(accelerator="cpu"),
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SpherosegError
+from ..errors import reason
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.atomic import replacing, write_text
@@ -23,13 +22,12 @@ from ..readwrite.tiff import write_labels
 from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe, versions
 from ..segmentation.result import Segmentation
-from ..segmentation.run import complete, open_predictor, run_to_end, segment_steps
+from ..segmentation.run import complete, open_predictor, segment_steps
+from ..steps import run_to_end
 from .find import output_stems
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def segment_files(
                 done = (len(result.table), time.perf_counter() - clock, result.warnings)
                 items.append(Item(path, *done))
             except Exception as error:  # whatever one file does, the others have their turn
-                items.append(Item(path, seconds=time.perf_counter() - clock, error=_reason(error)))
+                items.append(Item(path, seconds=time.perf_counter() - clock, error=reason(error)))
             yield items[-1]
     finally:  # also when the caller stops: what is done is done, and the tables say so
         _write_table(out / "measurements.csv", tables)
@@ -139,14 +137,6 @@ def _segment_file(path: Path, predictor: Predictor, recipe: Recipe) -> Segmentat
     frames = Frames.of(file.data, recipe.axes or file.axes, recipe.channel)
     recipe = recipe.replace(pixel_size=recipe.pixel_size or file.pixel_size)
     return run_to_end(segment_steps(frames, predictor, recipe))
-
-
-def _reason(error: Exception) -> str:
-    """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
-    if isinstance(error, SpherosegError):
-        return str(error)
-    _log.error("Unexpected error", exc_info=error)
-    return f"{type(error).__name__}: {error}"
 
 
 def _write_table(path: Path, tables: list[pd.DataFrame]) -> None:

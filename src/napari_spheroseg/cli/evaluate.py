@@ -15,7 +15,7 @@ from rich.table import Table
 from ..models import Preparation
 from ..segmentation.settings import PostProcessing
 from .options import with_settings
-from .segment import _PREPARATION
+from .segment import PREPARATION
 
 _SHOWN = (
     "pixel_iou",
@@ -28,7 +28,7 @@ _SHOWN = (
 )  # what fits into 80 columns
 
 
-@with_settings((PostProcessing, None), (Preparation, _PREPARATION))
+@with_settings((PostProcessing, None), (Preparation, PREPARATION))
 def evaluate(
     data: Annotated[
         Path, typer.Argument(help="CSV with the columns file and mask_file, or a folder of images.")

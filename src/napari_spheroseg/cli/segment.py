@@ -14,10 +14,20 @@ from ..segmentation.measure import PixelSize
 from ..segmentation.settings import PostProcessing
 from .options import with_settings
 
-_PREPARATION = ("long_side", "scale", "tile", "overlap", "low", "high", "intensity")
+PREPARATION = (
+    "diameter",
+    "long_side",
+    "scale",
+    "tile",
+    "overlap",
+    "low",
+    "high",
+    "intensity",
+    "test_time_augmentation",
+)
 
 
-@with_settings((PostProcessing, None), (Preparation, _PREPARATION))
+@with_settings((PostProcessing, None), (Preparation, PREPARATION))
 def segment(
     inputs: Annotated[
         list[str], typer.Argument(help="Images, folders or patterns: TIFF, PNG, JPEG, BMP.")
@@ -33,6 +43,9 @@ def segment(
         str | None,
         typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
     ] = None,
+    diameter_um: Annotated[
+        float | None, typer.Option(help="Usual diameter of the objects (µm)  [default: estimated]")
+    ] = None,
     channel: Annotated[int | None, typer.Option(help="Channel to segment, from 0.")] = None,
     axes: Annotated[
         str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
@@ -47,7 +60,7 @@ def segment(
     from ..batch.run import segment_files
 
     paths = find_images(inputs)
-    asked = {"channel": channel, "axes": axes}
+    asked = {"channel": channel, "axes": axes, "diameter_um": diameter_um}
     settings |= {name: value for name, value in asked.items() if value is not None}
     items = segment_files(
         paths,

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadSetting, Cancelled
+from ..errors import BadSetting
 from ..inference.frames import Frames, Index
 from ..inference.predictor import Predictor, TileDone, shared_predictor
 from ..inference.prepare import has_no_number, is_constant
 from ..models import Model
+from ..steps import Progress, Steps, run_to_end
 from .measure import PixelSize
 from .recipe import Recipe, versions
 from .result import Segmentation
 from .scale import look
-
-Progress = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True)
@@ -78,15 +77,11 @@ def segment_steps(
             tiles = TileDone(1, 1)
             yield Step(done + 1, done + len(wanted) - number, index)
         else:
-            looks = look(predictor, plane, preparation, recipe.post_processing())
-            while True:
-                try:
-                    tiles = next(looks)
-                except StopIteration as stop:
-                    maps[index] = stop.value
-                    break
+            looks = Steps(look(predictor, plane, preparation, recipe.post_processing()))
+            for tiles in looks:
                 left = tiles.total * (len(wanted) - number)  # as if all frames were like this one
                 yield Step(done + tiles.done, done + left, index)
+            maps[index] = looks.result
         done += tiles.done
     recipe = recipe.replace(
         axes=frames.axes,
@@ -150,31 +145,6 @@ def complete(
     }
     settings = {**settings, "made_with": made_with}
     return Recipe.of(metadata, predictor.model.reference, threshold, pixel_size, settings)
-
-
-def run_to_end(
-    steps: Generator[Step, None, Segmentation],
-    progress: Progress | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> Segmentation:
-    """Consume `segment_steps`, telling `progress` and asking `cancel` after every tile.
-
-    Raises
-    ------
-    Cancelled
-        `cancel` said so.
-    """
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            result: Segmentation = stop.value
-            return result
-        if progress is not None:
-            progress(step.done, step.total)
-        if cancel is not None and cancel():
-            steps.close()
-            raise Cancelled()
 
 
 def segment(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..inference.predictor import Predictor, TileDone, count_tiles
 from ..inference.prepare import working_shape
 from ..models import Preparation
+from ..steps import Steps
 from .labelling import label
 from .settings import PostProcessing
 
@@ -121,10 +122,7 @@ def _count(
     tiles: Generator[TileDone, None, NDArray[np.float32]], before: int, total: int
 ) -> Generator[TileDone, None, NDArray[np.float32]]:
     """Tiles of one look among those of all."""
-    while True:
-        try:
-            tile = next(tiles)
-        except StopIteration as stop:
-            maps: NDArray[np.float32] = stop.value
-            return maps
+    looks = Steps(tiles)
+    for tile in looks:
         yield TileDone(before + tile.done, total)
+    return looks.result

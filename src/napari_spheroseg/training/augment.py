@@ -76,7 +76,7 @@ def _uneven(rng: np.random.Generator, axis: Float, half: float) -> Float:
     """One axis, stretched here and compressed there by up to a third."""
     steps = np.cumsum(np.concatenate([[0], rng.uniform(0.7, 1.3, 5)]))
     nodes = (steps / steps[-1] * 2 - 1) * half
-    return np.interp(axis, np.linspace(-half, half, 6), nodes).astype(np.float32)
+    return np.asarray(np.interp(axis, np.linspace(-half, half, 6), nodes), np.float32)
 
 
 def take(

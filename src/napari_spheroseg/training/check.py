@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import BadImage, BadSetting
 from ..models import Preparation
 from ..readwrite.atomic import replacing
+from ..steps import Progress, run_to_end
 from .alignment import common_shift
 from .look import COLUMNS, Look, look_at
 from .pairs import Dataset, Pair
@@ -175,7 +176,7 @@ def check_steps(dataset: Dataset) -> Generator[Checked, None, DataCheck]:
     return DataCheck(dataset, tuple(looks))
 
 
-def check_data(dataset: Dataset, *, progress: Callable[[int, int], Any] | None = None) -> DataCheck:
+def check_data(dataset: Dataset, *, progress: Progress | None = None) -> DataCheck:
     """Look at the data before training.
 
     Parameters
@@ -189,15 +190,7 @@ def check_data(dataset: Dataset, *, progress: Callable[[int, int], Any] | None =
     -------
     DataCheck
     """
-    steps = check_steps(dataset)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            check: DataCheck = stop.value
-            return check
-        if progress is not None:
-            progress(step.done, step.total)
+    return run_to_end(check_steps(dataset), progress)
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting, Cancelled, SpherosegError
+from ..errors import BadSetting, reason
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..models import Model
 from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
-from ..segmentation.run import Progress, complete, open_predictor, run_to_end, segment_steps
+from ..segmentation.run import complete, open_predictor, segment_steps
+from ..steps import Progress, run_to_end
 from .evaluation import SWEPT, Case, Evaluation, Scores
 from .metrics import NAMES, score
 from .pairs import Dataset, Pair, Part, pairs_in_folders, pairs_in_manifest
@@ -29,8 +29,6 @@ Data = str | Path | tuple[str | Path, str | Path] | Dataset | Sequence[Pair]
 
 SWEEP = tuple(round(0.05 * i, 2) for i in range(2, 19))
 """Thresholds that are tried unless others are asked for."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def evaluate_steps(
             ranked = [*cases.get(pair.source, ()), case]
             cases[pair.source] = sorted(ranked, key=lambda each: each.quality)[:worst]
         except Exception as error:  # whatever one image does, the others have their turn
-            row["error"] = _reason(error)
+            row["error"] = reason(error)
         rows.append(row)
         yield Scored(done, len(pairs), file, row["error"])
     columns = ["file", "source", "error", *NAMES]
@@ -187,17 +185,7 @@ def evaluate(
         backend=backend,
         **settings,
     )
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            result: Evaluation = stop.value
-            return result
-        if progress is not None:
-            progress(step.done, step.total)
-        if cancel is not None and cancel():
-            steps.close()
-            raise Cancelled()
+    return run_to_end(steps, progress, cancel)
 
 
 def find_part(data: Data, part: str) -> tuple[list[Pair], tuple[str, ...]]:
@@ -260,11 +248,3 @@ def _score_pair(
 def _at(result: Segmentation, threshold: float, truth: NDArray[np.int32], binary: bool) -> Scores:
     scores = score(truth, result.at(threshold=threshold).labels, binary=binary)
     return {"threshold": threshold} | {name: scores[name] for name in SWEPT}
-
-
-def _reason(error: Exception) -> str:
-    """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
-    if isinstance(error, SpherosegError):
-        return str(error)
-    _log.error("Unexpected error", exc_info=error)
-    return f"{type(error).__name__}: {error}"

@@ -76,4 +76,5 @@ class SegmentationLoss:
 
 
 def _entropy(p: Tensor) -> Tensor:
-    return torch.special.entr(p).mean() + torch.special.entr(1 - p).mean()
+    entropy: Tensor = torch.special.entr(p).mean() + torch.special.entr(1 - p).mean()
+    return entropy

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NoDevice, SpherosegError
+from ..errors import NoDevice, SpherosegError, reason
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def require_extra() -> None:
 
 
 def _failed(run: Run, error: Exception) -> None:
-    message = (
-        str(error) if isinstance(error, SpherosegError) else f"{type(error).__name__}: {error}"
-    )
+    message = reason(error)
     try:
         run.write_status(run.status.replace(state="failed", message=" ".join(message.split())))
     except SpherosegError:  # the disk is full: the error itself is raised all the same

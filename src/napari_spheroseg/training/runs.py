@@ -125,8 +125,7 @@ class Run:
             The file is damaged.
         """
         try:
-            text = (self.folder / SETTINGS).read_text("utf-8")
-            return TrainingSettings.model_validate_json(text)
+            return TrainingSettings.model_validate_json((self.folder / SETTINGS).read_bytes())
         except (OSError, ValidationError) as error:
             raise UnreadableFile(
                 f"{self.folder / SETTINGS} cannot be read", hint="Remove the run."
@@ -136,7 +135,7 @@ class Run:
     def status(self) -> Status:
         """How far it is; "stale" where its process died without a word."""
         try:
-            status = Status.model_validate_json((self.folder / STATUS).read_text("utf-8"))
+            status = Status.model_validate_json((self.folder / STATUS).read_bytes())
         except (OSError, ValidationError):
             status = Status()
         if status.state == "running" and not self.is_alive:
@@ -285,6 +284,6 @@ def _free_name(folder: Path, name: str) -> Path:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
+        return path.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return []

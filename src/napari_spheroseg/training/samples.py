@@ -22,7 +22,7 @@ from .pairs import Dataset, Pair
 from .settings import TrainingSettings
 
 Float = NDArray[np.float32]
-USUAL_DIAMETER = (24.0, 96.0)  # px, that validation images are brought to
+USUAL_DIAMETER = (24.0, 96.0)  # px, for validation where the model has no best diameter
 LONGEST_SIDE = 1600
 
 
@@ -214,16 +214,17 @@ class Validation(TorchDataset[Sample]):
         image, labels = self.pairs[number].read()
         diameter = usual_diameter(labels)
         longest = max(labels.shape)
-        scale = np.clip(diameter, *USUAL_DIAMETER) / diameter if diameter > 0 else 448 / longest
+        wanted = self.preparation.best_diameter or USUAL_DIAMETER
+        scale = np.clip(diameter, *wanted) / diameter if diameter > 0 else 448 / longest
         scale = np.clip(scale, min(1, 192 / longest), min(4, 1024 / longest))
         height, width = (max(64, round(n * scale / 32) * 32) for n in labels.shape)
         here = self.preparation.replace(size=(height, width), long_side=None)
-        small = {"dsize": (width, height), "interpolation": cv2.INTER_AREA}
-        return Sample(
-            prepare(image, here),
-            (cv2.resize((labels > 0).astype(np.float32), **small) > 0.5).astype(np.float32)[None],
-            cv2.resize(distance_to_border(labels), **small)[None],
+        foreground, distance = (
+            np.asarray(cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+            for each in ((labels > 0).astype(np.float32), distance_to_border(labels))
         )
+        mask = (foreground > 0.5).astype(np.float32)
+        return Sample(prepare(image, here), mask[None], distance[None])
 
 
 class InOrder(Sampler[int]):

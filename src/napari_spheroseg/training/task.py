@@ -8,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import SpherosegError
@@ -32,8 +33,8 @@ class SegmentationTask(pl.LightningModule):
         self.network = network
         self.settings = settings
         self.loss = SegmentationLoss(settings.loss)
-        decay = settings.average
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        averaging = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=averaging)
         if settings.freeze_encoder:
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_(not name.startswith(ENCODERS))
@@ -77,11 +78,22 @@ class SegmentationTask(pl.LightningModule):
         self.validated.append(scores)
         self.log_dict(scores, on_epoch=True, batch_size=1, sync_dist=True)
 
+    def on_validation_end(self) -> None:
+        """Step the schedule that waits for a plateau: Lightning would after the epoch is saved."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(self.trainer.callback_metrics["val_loss"])
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step the other schedules."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
     def configure_optimizers(self) -> Any:
         """AdamW; biases and norms do not decay."""
         settings = self.settings
         learning = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in learning if p.ndim > 1]},
             {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
         ]
@@ -89,10 +101,10 @@ class SegmentationTask(pl.LightningModule):
             groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         if settings.schedule == "plateau":
-            schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
+            plateau = ReduceLROnPlateau(optimizer, patience=5)
             return {
                 "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": schedule, "monitor": "val_loss"},
+                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"},
             }
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
         return {

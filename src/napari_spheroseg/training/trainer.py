@@ -92,8 +92,8 @@ class Keeper(pl.Callback):
         self.best = state["best"]
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Stop where that is asked for."""
-        if self.stop():
+        """Stop where that is asked for; after the last batch of an epoch, its validation is due."""
+        if not trainer.is_last_batch and self.stop():
             self._save(trainer, "last.ckpt")
             raise Stopped
 
@@ -105,6 +105,8 @@ class Keeper(pl.Callback):
         if better:
             self._save(trainer, "best.ckpt")
         self._save(trainer, "last.ckpt")
+        if self.stop():
+            raise Stopped
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
         beside = self.folder / f".{name}.part"

@@ -74,11 +74,17 @@ class Watch(pl.Callback):
         )
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, task: pl.LightningModule, _: Any, batch: Sample, number: int
+        self,
+        trainer: pl.Trainer,
+        task: pl.LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """The picture of this epoch."""
         assert isinstance(task, SegmentationTask)
-        if number == self._shown:
+        if batch_idx == self._shown:
             assert task.last_logits is not None
             picture = compare(batch, task.last_logits)
             name = f"epoch_{trainer.current_epoch + 1:04d}.png"
@@ -95,10 +101,12 @@ class Watch(pl.Callback):
             by_source[pair.source].append(each["val_iou"])
         means = {f"iou {name}": round(float(np.mean(v)), 5) for name, v in by_source.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        entry = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        entry: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         entry |= {"seconds": round(time.time()), "learning_rate": rate, **scores, **means}
-        with (self.run.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        with (self.run.folder / METRICS).open("ab+") as file:
+            file.seek(0)
+            whole = file.read()[-1:] in (b"", b"\n")  # a crash may have left half a line
+            file.write((b"" if whole else b"\n") + json.dumps(entry).encode() + b"\n")
         entries = self.run.metrics
         with (
             replacing(self.run.folder / "metrics.csv") as temporary,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, FloatSpinBox, LineEdit
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit
 from napari.layers import Image
 from psygnal import Signal
 from superqt import QCollapsible
@@ -55,6 +55,8 @@ class MoreSettings(Container):
         self.margins = (0, 0, 0, 0)
         self.preset.changed.connect(self._apply_preset)
         self.axes.changed.connect(self._offer_channels)
+        self.pixel_size.changed.connect(self._name_unit)
+        self._name_unit()
         for each in self._post:
             each.changed.connect(self._on_post)
         self.collapsible = QCollapsible("More settings")
@@ -84,6 +86,10 @@ class MoreSettings(Container):
         self.axes.visible = layer.ndim > 2
         self._offer_channels()
 
+    def _name_unit(self) -> None:
+        """The diameter is in µm where the pixel size is known."""
+        self.diameter.native.setSuffix(" µm" if self.pixel_size.value else " px")
+
     def _offer_channels(self) -> None:
         """The positions along the axis C, or the samples of RGB."""
         axes = self.axes.value.upper()
@@ -107,6 +113,10 @@ class MoreSettings(Container):
         settings = {**self.post_processing(), "pixel_size": self._pixel_size()}
         if self.long_side.value:
             settings["long_side"] = self.long_side.value
+        if self.diameter.value:
+            settings["diameter_um" if self.pixel_size.value else "diameter"] = self.diameter.value
+        if self.test_time_augmentation.value:
+            settings["test_time_augmentation"] = True
         return settings
 
     def _pixel_size(self) -> float | tuple[float, float] | None:
@@ -148,13 +158,31 @@ def _run_fields(wanted: Preferences) -> list[Any]:
     )
     size.native.setDecimals(4)
     size.native.setSpecialValueText("unknown")
+    diameter = FloatSpinBox(
+        name="diameter",
+        label="Object diameter",
+        min=0,
+        max=100_000,
+        step=10,
+        tooltip="Usual diameter of the objects, in µm where the pixel size is known. The image is "
+        "resized so that the network sees them well. Estimated on a first look if not given. "
+        "Takes effect with the next run.",
+    )
+    diameter.native.setSpecialValueText("estimated")
     return [
+        diameter,
         ComboBox(
             name="long_side",
             label="Working size",
             choices=[("as the model", 0), *((f"{n} px", n) for n in _WORKING_SIZES)],
             tooltip="Longer side that the image is resized to for the network. Larger finds "
             "smaller objects and takes longer. Takes effect with the next run.",
+        ),
+        CheckBox(
+            name="test_time_augmentation",
+            text="Mean of 8 views",
+            tooltip="Test-time augmentation: mean over mirrored and turned copies of the image. "
+            "A little better, and eight times slower. Takes effect with the next run.",
         ),
         size,
         LineEdit(
