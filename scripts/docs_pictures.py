@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import napari
 from qtpy.QtWidgets import QApplication
+
+from napari_spheroseg.synthetic import spheroids
+from napari_spheroseg.training.runs import list_runs
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
@@ -38,7 +43,34 @@ def picture(name: str, sample: str, *, theme: str = "dark", more: bool = False) 
     viewer.close()
 
 
+def training_picture(name: str) -> None:
+    """The widget while the shipped U-Net is fine-tuned on three synthetic images."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SPHEROSEG_RUNS"] = str(Path(folder) / "runs")
+        os.environ["SPHEROSEG_MODELS"] = str(Path(folder) / "models")
+        viewer = napari.Viewer()
+        viewer.window.resize(1280, 800)
+        for seed in range(3):
+            drawn = spheroids((256, 256), 5, seed=seed)
+            viewer.add_image(drawn.image, name=f"plate {seed + 1}")
+            viewer.add_labels(drawn.labels, name=f"plate {seed + 1} labels", opacity=0.4)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Train model")
+        widget.form.model_name.value = "my-spheroids"
+        widget.form.epochs.value, widget.form.steps_per_epoch.value = 6, 6
+        widget.form.more.batch_size.value, widget.form.more.crop.value = 2, 128
+        widget.start.native.click()
+        wait(lambda: any(len(run.metrics) > 3 for run in list_runs()), 300)
+        viewer.reset_view()
+        wait(lambda: False, 2)
+        viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
+        for run in list_runs():
+            run.stop()
+        wait(lambda: not any(run.is_alive for run in list_runs()), 120)
+        viewer.close()
+
+
 if __name__ == "__main__":
     picture("segment.png", "brightfield")
     picture("more-settings.png", "fluorescence", theme="light", more=True)
     picture("movie.png", "movie")
+    training_picture("train.png")

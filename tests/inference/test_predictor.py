@@ -145,6 +145,74 @@ def test_a_model_without_weights_cannot_predict():
         shared_predictor("hrnet")
 
 
+# ---------------------------------------------------------------- test-time augmentation
+
+
+class Marks:
+    """A backend that answers with the first corner of whatever it is shown."""
+
+    def __init__(self):
+        self.seen = []
+
+    def predict(self, batch):
+        self.seen.append(batch[0].copy())
+        logits = np.full((1, 1, *batch.shape[2:]), -60, np.float32)
+        logits[..., 0, 0] = 60
+        return logits
+
+
+@pytest.fixture
+def marks(predictor):
+    predictor._backend = Marks()
+    return predictor._backend
+
+
+@pytest.mark.parametrize("settings", [{}, {"tile": 64}, {"scale": 0.5}, {"size": (64, 128)}])
+def test_eight_views_change_nothing_where_the_network_is_local(settings, predictor, noise):
+    plain = predict(predictor, noise, **settings)
+    augmented = predict(predictor, noise, test_time_augmentation=True, **settings)
+    assert augmented.dtype == np.float32
+    assert np.abs(augmented - plain).max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 64), (96, 48)])
+def test_the_mean_of_eight_views_is_symmetric(shape, marks, predictor):
+    plane = np.random.default_rng(0).random(shape)
+    (mean,) = predict(predictor, plane, test_time_augmentation=True)
+    wanted = np.zeros(shape)
+    wanted[np.ix_([0, -1], [0, -1])] = 0.25
+    assert np.allclose(mean, wanted, atol=1e-6)
+
+
+def test_a_network_sees_eight_different_views_of_one_image(marks, predictor, noise):
+    predict(predictor, noise[:64, :96], test_time_augmentation=True)
+    assert len({view.tobytes() for view in marks.seen}) == 8
+    assert {view.shape for view in marks.seen} == {(1, 64, 96), (1, 96, 64)}
+    assert len({round(float(np.sort(view, axis=None).sum()), 3) for view in marks.seen}) == 1
+
+
+def test_without_augmentation_a_network_sees_the_image_once(marks, predictor, noise):
+    predict(predictor, noise)
+    assert len(marks.seen) == 1
+
+
+def test_eight_views_of_a_tile_count_as_one_step(predictor, noise):
+    settings = Preparation(tile=64, test_time_augmentation=True)
+    _, progress = to_end(predictor.predict(noise, settings))
+    assert len(progress) == count_tiles(noise.shape, settings)
+
+
+def test_eight_views_of_a_network_that_looks_around_are_the_same_for_a_turned_image(
+    checkpoint, noise
+):
+    predictor = Predictor(models.load(checkpoint), "cpu")
+    settings = {"channels": 3, "test_time_augmentation": True, "tile": None}
+    square = noise[:64, :64]
+    maps = predict(predictor, square, **settings)
+    turned = predict(predictor, np.rot90(square), **settings)
+    assert np.allclose(turned, np.rot90(maps, axes=(1, 2)), atol=1e-4)
+
+
 # ---------------------------------------------------------------- the shared one
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from napari_spheroseg.segmentation.labelling import label
+from napari_spheroseg.segmentation.result import analyse
 from napari_spheroseg.segmentation.settings import PostProcessing
 
 SHAPE = (120, 160)
@@ -259,6 +260,100 @@ def test_splitting_does_not_depend_on_what_else_is_there(two_that_overlap, disc)
     both = find(probability(two_that_overlap, far), split_touching=True)
     assert len(np.unique(both[two_that_overlap])) == 2
     assert np.array_equal(both[two_that_overlap] - 1, alone[two_that_overlap])
+
+
+# ---------------------------------------------------------------- the network's distance
+
+
+def middles(mask, *centres, depth=0.4):
+    """What a network sees: 1 in each middle, less by `depth` 17 pixels away from the nearest."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    away = np.min([np.hypot(y - cy, x - cx) for cy, cx in centres], axis=0)
+    return np.where(mask, np.clip(1 - depth * (away / 17) ** 2, 0, 1), 0).astype(np.float32)
+
+
+def split(mask, distance, **settings):
+    settings = PostProcessing(min_area=0, split_touching=True, **settings)
+    return label(probability(mask), settings, distance)
+
+
+BOTH = ((60, 50), (60, 84))
+
+
+@pytest.mark.parametrize(
+    ("depth", "split_depth", "objects"),
+    [(0.4, 0.1, 2), (0.4, 0.2, 2), (0.4, 0.6, 1), (0.2, 0.3, 1), (0.8, 0.5, 2), (0.05, 0.1, 1)],
+)
+def test_discs_are_cut_where_the_distance_falls_by_more_than_the_split_depth(
+    depth, split_depth, objects, two_that_overlap
+):
+    distance = middles(two_that_overlap, *BOTH, depth=depth)
+    labels = split(two_that_overlap, distance, split_depth=split_depth)
+    assert labels.max() == objects
+    assert np.array_equal(labels > 0, two_that_overlap)
+
+
+def test_the_cut_follows_the_valley(two_that_overlap):
+    labels = split(two_that_overlap, middles(two_that_overlap, *BOTH), split_depth=0.1)
+    assert labels[60, 65] != labels[60, 69]
+    left, right = (two_that_overlap & (labels == labels[y, x]) for y, x in BOTH)
+    assert np.flatnonzero(left.any(axis=0)).max() <= 69
+    assert np.flatnonzero(right.any(axis=0)).min() >= 65
+
+
+def test_a_neck_without_a_valley_is_not_cut(two_that_overlap):
+    one_middle = middles(two_that_overlap, (60, 67), depth=0.2)
+    assert split(two_that_overlap, one_middle, split_depth=0.1).max() == 1
+    assert count(probability(two_that_overlap), split_touching=True) == 2
+
+
+def test_a_valley_cuts_where_the_outline_has_no_neck():
+    mask = np.zeros(SHAPE, bool)
+    mask[40:80, 30:104] = True
+    assert split(mask, middles(mask, *BOTH), split_depth=0.1).max() == 2
+    assert count(probability(mask), split_touching=True) == 1
+
+
+def test_a_flat_distance_cuts_nothing(two_that_overlap):
+    for value in (0, 0.5, 1):
+        distance = np.full(SHAPE, value, np.float32)
+        assert split(two_that_overlap, distance, split_depth=0.1).max() == 1
+
+
+def test_a_distance_is_not_looked_at_unless_objects_are_to_be_split(two_that_overlap):
+    settings = PostProcessing(min_area=0, split_depth=0.1)
+    distance = middles(two_that_overlap, *BOTH)
+    assert label(probability(two_that_overlap), settings, distance).max() == 1
+
+
+def test_nothing_is_split_in_nothing():
+    empty = np.zeros(SHAPE, np.float32)
+    settings = PostProcessing(split_touching=True)
+    assert label(empty, settings, empty + 1).max() == 0
+
+
+@pytest.fixture
+def two_pairs(disc):
+    """Two pairs of discs, one above the other, with the maps that a network sees."""
+    centres = ((25, 40), (25, 74), (90, 60), (90, 94))
+    mask = np.logical_or.reduce([disc(SHAPE, centre, 20) for centre in centres])
+    return np.stack([probability(mask), middles(mask, *centres)])
+
+
+def test_split_objects_are_numbered_from_top_to_bottom(two_pairs):
+    settings = PostProcessing(split_touching=True, split_depth=0.1)
+    labels = label(two_pairs[0], settings, two_pairs[1])
+    assert np.unique(labels).tolist() == [0, 1, 2, 3, 4]
+    tops = [np.flatnonzero((labels == number).any(axis=1)).min() for number in range(1, 5)]
+    assert tops == sorted(tops)
+
+
+def test_ids_of_split_objects_agree_in_labels_polygons_and_table(two_pairs):
+    settings = PostProcessing(split_touching=True, split_depth=0.1, min_area=100)
+    plane = analyse(two_pairs, two_pairs[0], settings, None)
+    assert plane.table["label"].tolist() == [each.id for each in plane.polygons] == [1, 2, 3, 4]
+    for polygon, area in zip(plane.polygons, plane.table["area_px2"], strict=True):
+        assert (plane.labels == polygon.id).sum() == area
 
 
 # ---------------------------------------------------------------- filters

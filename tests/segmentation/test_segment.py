@@ -299,7 +299,8 @@ def test_the_recipe_of_a_checkpoint_makes_it_again(checkpoint, image):
 def test_a_recipe_holds_every_setting(segment, image):
     recipe = segment(image).recipe
     wanted = {*PostProcessing.model_fields, *models.Preparation.model_fields}
-    assert wanted | {"model", "axes", "channel", "pixel_size", "frames", "made_with"} == set(recipe)
+    source = {"model", "axes", "channel", "pixel_size", "diameter_um", "frames", "made_with"}
+    assert wanted | source == set(recipe)
 
 
 def test_a_recipe_says_what_it_was_made_with(segment, image, model):

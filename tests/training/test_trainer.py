@@ -3,19 +3,22 @@
 import errno
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import lightning.pytorch as pl
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
 from napari_spheroseg.errors import SpherosegError
-from napari_spheroseg.models import Preparation
+from napari_spheroseg.models import ModelMetadata, Preparation, library
+from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.training.pairs import find_pairs
 from napari_spheroseg.training.settings import EarlyStopping, Loss, TrainingSettings
 from napari_spheroseg.training.task import SegmentationTask
-from napari_spheroseg.training.trainer import Stopped, fit, open_network
+from napari_spheroseg.training.trainer import Keeper, Stopped, fit, open_network
 
 LOSSES = get_args(Loss.model_fields["name"].annotation)
 SCHEDULES = get_args(TrainingSettings.model_fields["schedule"].annotation)
@@ -211,6 +214,19 @@ def test_the_best_epoch_is_kept(monitor, tiny, dataset, tmp_path):
     assert read(tmp_path, "best.ckpt")["epoch"] == best
 
 
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
+    keeper = Keeper(tmp_path, "loss", lambda: False)
+    for epoch, loss in enumerate([0.9, math.nan, 0.8, 0.85]):
+        trainer = SimpleNamespace(
+            callback_metrics={"val_loss": loss},
+            save_checkpoint=lambda path, epoch=epoch: path.write_text(str(epoch)),
+        )
+        keeper.on_train_epoch_end(trainer, None)
+    assert (tmp_path / "best.ckpt").read_text() == "2"
+    assert (tmp_path / "last.ckpt").read_text() == "3"
+    assert keeper.state_dict() == {"best": -0.8}
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 
@@ -270,8 +286,6 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_so(tiny, dataset, tmp_pa
 @pytest.fixture
 def begun(bright, tmp_path):
     """Folder of a model with a preparation of its own."""
-    from napari_spheroseg.models import library
-
     metadata = library.read_metadata(bright)
     folder = tmp_path / "begun"
     folder.mkdir()
@@ -311,11 +325,6 @@ def test_training_starts_from_the_weights_of_the_model(tiny, begun, dataset, tmp
 
 
 def test_dropout_may_differ_from_that_of_the_model(tiny, tmp_path):
-    from safetensors.torch import save_file
-
-    from napari_spheroseg.models import ModelMetadata, library
-    from napari_spheroseg.models.model import sha256_of
-
     arguments = {"features": [4, 8, 16], "in_channels": 1, "dropout_rate": 0.1}
     save_file(networks.create("unet", **arguments).state_dict(), tmp_path / library.WEIGHTS)
     sha256 = sha256_of(tmp_path / library.WEIGHTS)

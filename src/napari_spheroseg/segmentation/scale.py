@@ -112,7 +112,8 @@ def better_scale(
         return None
     smallest, largest = preparation.best_diameter
     scale = min(max(diameter * now, smallest), largest) / diameter
-    scale = min(scale, _LONGEST_SIDE / max(shape), 16)
+    # a large image is not enlarged further; nor shrunk, unless its objects are large
+    scale = min(scale, max(now, _LONGEST_SIDE / max(shape)), 16)
     if max(scale / now, now / scale) < _WORTH_IT:
         return None
     return preparation.replace(size=None, long_side=None, scale=scale)

@@ -101,8 +101,8 @@ class Keeper(pl.Callback):
         """Save."""
         name = f"val_{self.monitor}"
         score = float(trainer.callback_metrics[name]) * (-1 if self.monitor == "loss" else 1)
-        better, self.best = score > self.best, max(score, self.best)
-        if better:
+        if score > self.best:  # never where it is no number
+            self.best = score
             self._save(trainer, "best.ckpt")
         self._save(trainer, "last.ckpt")
         if self.stop():
