@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
 from napari_spheroseg.inference import predictor
-from napari_spheroseg.models import library
+from napari_spheroseg.models import ModelMetadata, library
+from napari_spheroseg.models.library import write_metadata
 from napari_spheroseg.models.model import sha256_of
 
 FEATURES = [4, 8, 16]
@@ -34,6 +35,15 @@ def models_folder(tmp_path_factory, monkeypatch):
     predictor.forget_shared()
     yield folder
     predictor.forget_shared()
+
+
+@pytest.fixture
+def waiting(models_folder) -> str:
+    """Name of a model that is known and has no weights yet."""
+    folder = models_folder / "waiting"
+    folder.mkdir(parents=True)
+    write_metadata(folder, ModelMetadata(name="waiting", title="Waiting", network="unet"))
+    return folder.name
 
 
 def threshold_network() -> torch.nn.Module:

@@ -87,7 +87,7 @@ def test_a_warning_is_told_with_the_image(segment, folder):
     ("arguments", "words"),
     [
         (("--threshold", "3"), "threshold = 3"),
-        (("--model", "hrnet"), "spheroseg models install"),
+        (("--model", "waiting"), "spheroseg models install"),
         (("--model", "nothing"), "no model 'nothing'"),
         (("--device", "cuda:99"), "no device 'cuda:99'"),
         (("--backend", "abacus"), "no backend"),
@@ -97,7 +97,9 @@ def test_a_warning_is_told_with_the_image(segment, folder):
         (("--max-area", "1", "--min-area", "5"), "max_area must not be below"),
     ],
 )
-def test_bad_usage_is_one_line_on_stderr_and_exits_2(arguments, words, segment, folder, tmp_path):
+def test_bad_usage_is_one_line_on_stderr_and_exits_2(
+    arguments, words, segment, folder, tmp_path, waiting
+):
     status, said, complaints = segment(folder, *arguments)
     assert status == 2
     assert len(complaints) == 1
@@ -171,15 +173,15 @@ def test_every_setting_is_an_option_with_its_description(name, spheroseg):
 # ---------------------------------------------------------------- errors
 
 
-def test_debug_shows_the_traceback(folder, tmp_path):
+def test_debug_shows_the_traceback(folder, tmp_path, waiting):
     from napari_spheroseg.errors import NoWeights
 
     with pytest.raises(NoWeights):
-        main(["segment", str(folder), "-o", str(tmp_path / "o"), "--model", "hrnet", "--debug"])
+        main(["segment", str(folder), "-o", str(tmp_path / "o"), "--model", waiting, "--debug"])
 
 
-def test_without_debug_there_is_no_traceback(spheroseg, folder, tmp_path):
-    _, _, complaints = spheroseg("segment", folder, "-o", tmp_path / "o", "--model", "hrnet")
+def test_without_debug_there_is_no_traceback(spheroseg, folder, tmp_path, waiting):
+    _, _, complaints = spheroseg("segment", folder, "-o", tmp_path / "o", "--model", waiting)
     assert not any("Traceback" in line for line in complaints)
 
 
@@ -210,12 +212,12 @@ def test_the_version_is_shown(spheroseg):
 # ---------------------------------------------------------------- models
 
 
-def test_models_list_tells_which_wait_for_weights(spheroseg, checkpoint):
+def test_models_list_tells_which_wait_for_weights(spheroseg, checkpoint, waiting):
     models.install(checkpoint, "mine")
     status, said, _ = spheroseg("models", "list")
     states = {line.split()[0]: line for line in said.splitlines()}
     assert status == 0
-    assert "no weights installed" in states["hrnet"]
+    assert "no weights installed" in states[waiting]
     assert "no weights" not in states["mine"]
 
 

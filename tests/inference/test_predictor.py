@@ -140,9 +140,9 @@ def test_a_backend_that_is_unknown_is_an_error(model):
         Predictor(model, backend="abacus")
 
 
-def test_a_model_without_weights_cannot_predict():
+def test_a_model_without_weights_cannot_predict(waiting):
     with pytest.raises(NoWeights):
-        shared_predictor("hrnet")
+        shared_predictor(waiting)
 
 
 # ---------------------------------------------------------------- test-time augmentation

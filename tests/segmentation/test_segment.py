@@ -363,7 +363,7 @@ def test_after_a_cancel_the_model_can_be_used_again(segment, image):
     ("settings", "error"),
     [
         ({"model": "nothing"}, UnknownName),
-        ({"model": "hrnet"}, NoWeights),
+        ({"model": "waiting"}, NoWeights),
         ({"threshold": 1.5}, BadSetting),
         ({"colour": "red"}, BadSetting),
         ({"size": (64, 64), "long_side": 64}, BadSetting),
@@ -377,7 +377,7 @@ def test_after_a_cancel_the_model_can_be_used_again(segment, image):
     ],
     ids=str,
 )
-def test_a_setting_that_cannot_be_used_is_refused(settings, error, segment, image):
+def test_a_setting_that_cannot_be_used_is_refused(settings, error, segment, image, waiting):
     with pytest.raises(error):
         segment(image, **settings)
 

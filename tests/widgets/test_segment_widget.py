@@ -248,9 +248,9 @@ def test_without_an_image_run_says_so(session, notices):
     assert session.widget.run.text == "Run"
 
 
-def test_a_model_without_weights_says_how_to_install_them(session, image, notices):
+def test_a_model_without_weights_says_how_to_install_them(waiting, session, image, notices):
     session.viewer.add_image(image, name="plate")
-    session.widget.model.value = "hrnet"
+    session.widget.model.value = waiting
     assert "spheroseg models install" in session.widget.summary.value
     session.run()
     assert any("spheroseg models install" in message for _, message in notices())
