@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,15 +132,18 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def main(folder: str) -> int:
-    """Train a run's folder; 0 finished or stopped, 1 failed."""
+    """Train a run's folder, with its log on stderr; 0 finished or stopped, 1 failed."""
     quiet()
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    log = logging.getLogger("napari_spheroseg")
+    log.setLevel(logging.INFO)
     try:
-        train_here(Run.open(Path(folder)), tell=lambda text: print(text, flush=True))  # noqa: T201
+        train_here(Run.open(Path(folder)), tell=log.info)
     except SpherosegError as error:
-        print(error, flush=True)  # noqa: T201
+        log.error(error)
         return 1
     except Exception:
-        traceback.print_exc()
+        log.exception("Unexpected error")
         return 1
     return 0
 
