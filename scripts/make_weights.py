@@ -25,7 +25,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 NAMES = ("unet", "hrnet", "cbam_resunet")
 ABOUT = {
-    "unet": "Small U-Net, the fastest of the three.",
+    "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",
     "cbam_resunet": "Small residual U-Net with attention to channels and to places.",
 }

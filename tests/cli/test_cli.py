@@ -13,19 +13,6 @@ from napari_spheroseg.segmentation.settings import PostProcessing
 
 
 @pytest.fixture
-def spheroseg(capsys):
-    """Run a command: exit status, stdout, lines of stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return end.value.code, said.out, said.err.splitlines()
-
-    return run
-
-
-@pytest.fixture
 def folder(tmp_path, image):
     place = tmp_path / "in"
     place.mkdir()

@@ -6,21 +6,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_spheroseg.cli import main
-
-
-@pytest.fixture
-def spheroseg(capsys):
-    """Run a command: exit status, stdout, lines of stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return end.value.code, said.out, said.err.splitlines()
-
-    return run
-
 
 @pytest.fixture
 def folder(tmp_path, image):

@@ -7,25 +7,11 @@ import tifffile
 import yaml
 
 from napari_spheroseg import models
-from napari_spheroseg.cli import main
 from napari_spheroseg.cli.train import _minutes, _report
 from napari_spheroseg.errors import SpherosegError
 from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.runs import Run, Status
 from napari_spheroseg.training.settings import TrainingSettings
-
-
-@pytest.fixture
-def spheroseg(capsys):
-    """Run a command: exit status, stdout, lines of stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return end.value.code, said.out, said.err.splitlines()
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,10 @@ from .losses import SegmentationLoss
 from .samples import Sample
 from .settings import TrainingSettings
 
-ENCODERS = ("init_conv", "downs", "bottleneck", "conv1", "conv2", "bn1", "bn2", "layer1", "stage")
+ENCODERS = (
+    *("init_conv", "downs", "bottleneck"),  # the U-Nets
+    *("conv1", "conv2", "bn1", "bn2", "layer1", "stage", "transition"),  # HRNet
+)
 
 
 class SegmentationTask(pl.LightningModule):
@@ -49,7 +52,7 @@ class SegmentationTask(pl.LightningModule):
         if not torch.isfinite(loss):
             raise SpherosegError(
                 f"The loss became {loss.item()} at step {self.global_step}",
-                hint="Resume from the best checkpoint with a smaller learning rate.",
+                hint="Start a new run with a smaller learning rate; the best checkpoint is kept.",
             )
         self.log("loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.image))
         return loss

@@ -35,7 +35,7 @@ def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
     own: dict[str, Any] = {"name": settings.name, "title": settings.title or settings.name}
     if settings.start is not None:
         start = models.load(settings.start)
-        network, metadata = start.network, start.metadata
+        network, metadata = start.network.train(), start.metadata  # Lightning keeps the mode
         own["preparation"] = metadata.preparation.replace(**settings.preparation)
         if settings.dropout is not None:
             for module in network.modules():
