@@ -346,3 +346,9 @@ def test_a_new_network_learns_the_distance_and_splits_by_it(tiny):
     network, metadata = open_network(tiny.replace(distance=False))
     assert (metadata.outputs, metadata.post_processing) == (("foreground",), {})
     assert network.final_conv.out_channels == 1
+
+
+def test_a_model_that_is_fine_tuned_is_in_training_mode(bright):
+    data = {"images": "images", "masks": "masks"}
+    network, _ = open_network(TrainingSettings(name="tuned", start=str(bright), data=data))
+    assert all(module.training for module in network.modules())
