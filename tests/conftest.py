@@ -24,6 +24,7 @@ def _without_the_users_models(tmp_path_factory):
     """Fixtures that live longer than a test see no models of the user either."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPHEROSEG_MODELS", str(tmp_path_factory.mktemp("no_models")))
+        patch.setenv("SPHEROSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -73,6 +73,10 @@ class OutOfMemory(SpherosegError, MemoryError):
     """A device has too little memory for what was asked of it."""
 
 
+class Busy(SpherosegError, TimeoutError):
+    """Others have what was asked for, and did not give it back in time."""
+
+
 def reason(error: Exception) -> str:
     """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
     if isinstance(error, SpherosegError):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from napari_spheroseg.errors import NoDevice, UnknownName
-from napari_spheroseg.inference import backends, devices
+from napari_spheroseg.errors import NoDevice
+from napari_spheroseg.inference import devices
 
 
 def test_auto_is_a_device_that_is_there():
@@ -24,12 +24,3 @@ def test_a_device_that_is_not_there_is_an_error_and_never_silently_the_cpu(devic
 def test_without_cuda_asking_for_it_names_what_there_is():
     with pytest.raises(NoDevice, match=r"no device 'cuda'. It has: .*cpu"):
         devices.choose("cuda")
-
-
-def test_an_unknown_backend_is_answered_with_those_there_are():
-    with pytest.raises(UnknownName, match=r"no backend 'tensorflow'.*torch"):
-        backends.choose("tensorflow", "cpu")
-
-
-def test_auto_is_a_backend():
-    assert backends.choose("auto", "cpu").name == "torch"

@@ -63,6 +63,7 @@ def segment_files(
     pixel_size: PixelSize = None,
     device: str = "auto",
     backend: str = "auto",
+    precision: str = "auto",
     **settings: Any,
 ) -> Iterator[Item]:
     """Segment files into a folder.
@@ -74,7 +75,7 @@ def segment_files(
     out : Path
         Made if need be; gets ``<stem>_labels.tif`` and ``<stem>_polygons.geojson`` for each image,
         ``measurements.csv`` for all objects, and ``run.json``.
-    model, threshold, pixel_size, device, backend, **settings
+    model, threshold, pixel_size, device, backend, precision, **settings
         As in `segment`; without a pixel size each file's own.
 
     Yields
@@ -87,7 +88,7 @@ def segment_files(
     SpherosegError
         The model, the device or a setting cannot be used, or the tables cannot be written.
     """
-    predictor = open_predictor(model, device, backend)
+    predictor = open_predictor(model, device, backend, precision)
     recipe = complete(predictor, threshold, pixel_size, settings)
     started = datetime.now(UTC)
     twice = Counter(path.name for path in paths)

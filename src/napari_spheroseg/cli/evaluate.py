@@ -48,7 +48,9 @@ def evaluate(
     ] = 0.5,
     worst: Annotated[int, typer.Option(min=0, help="Worst cases of each source to picture.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
-    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
+    ] = "auto",
     *,
     settings: dict[str, Any],
 ) -> int:

@@ -50,8 +50,15 @@ def segment(
     axes: Annotated[
         str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
-    backend: Annotated[str, typer.Option(help="auto or torch.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")
+    ] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (the fastest), float32, bfloat16 or float16.")
+    ] = "auto",
     *,
     settings: dict[str, Any],
 ) -> int:
@@ -70,6 +77,7 @@ def segment(
         pixel_size=_pixel_size(pixel_size),
         device=device,
         backend=backend,
+        precision=precision,
         **settings,
     )
     failed = 0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+from ctypes.util import find_library
+
 from ..errors import NoDevice
 
 NAMES = ("auto", "cuda", "mps", "cpu")
@@ -51,9 +55,29 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def use_threads(count: int) -> None:
-    """Threads for networks on the CPU, in the whole process; 0 leaves the choice to torch."""
-    if count:
-        import torch
+def may_have_gpu() -> bool:
+    """Whether it is worth importing torch to look for a GPU.
 
-        torch.set_num_threads(count)
+    False only where there can be none that torch would use: no driver, or a build of torch without
+    CUDA.
+    """
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    from importlib.metadata import version
+
+    drivers = ("nvcuda",) if sys.platform == "win32" else ("cuda", "amdhip64")
+    return not version("torch").endswith("+cpu") and any(map(find_library, drivers))
+
+
+_threads = 0
+
+
+def use_threads(count: int) -> None:
+    """Threads on the CPU, for backends opened from now on; 0 leaves the choice to them."""
+    global _threads
+    _threads = count
+
+
+def threads() -> int:
+    """What `use_threads` said."""
+    return _threads

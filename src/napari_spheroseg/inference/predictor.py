@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadSetting, NoDevice, OutOfMemory
 from ..models import Model, Preparation, info, load
 from ..models.library import read_metadata
-from .backends import choose
+from . import devices
+from .backends import open_backend
+from .memory import GIGABYTE
+from .plan import Plan, batch_for, network_bytes
 from .prepare import prepare, working_shape
 from .tiles import Blend
 
 Float = NDArray[np.float32]
+
+
+SMALLEST_TILE = 256
+"""Tiles are made no smaller than this (px) when memory runs out."""
+
+
+@dataclass
+class Concessions:
+    """What running out of memory has taught; the next plane begins with it."""
+
+    batch: int | None = None
+    tile: int | None = None
+    made: list[str] = field(default_factory=list)
+
+    def make(self, what: str, batch: int | None = None, tile: int | None = None) -> None:
+        """Note one more."""
+        self.made.append(what)
+        self.batch, self.tile = batch or self.batch, tile or self.tile
 
 
 @dataclass(frozen=True)
@@ -35,19 +58,23 @@ class Predictor:
     Parameters
     ----------
     model : Model
-        What to run; its network is built here.
-    device, backend : str
+        What to run.
+    device, backend, precision : str
         "auto", or a name.
 
     Raises
     ------
-    NoWeights, WrongWeights, NoDevice, UnknownName
+    NoWeights, WrongWeights, NoDevice, UnknownName, BadSetting
         The model cannot run, or not there.
     """
 
-    def __init__(self, model: Model, device: str = "auto", backend: str = "auto") -> None:
+    def __init__(
+        self, model: Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
+    ) -> None:
         self.model = model
-        self._backend = choose(backend, device)(model, device)
+        self._may_lower = precision == "auto"
+        self._backend = open_backend(model, backend, device, precision)
+        self._concessions = Concessions()
 
     @property
     def device(self) -> str:
@@ -59,10 +86,53 @@ class Predictor:
         """What runs it, never "auto"."""
         return self._backend.name
 
+    @property
+    def precision(self) -> str:
+        """What it computes in, never "auto"."""
+        return self._backend.precision
+
+    @property
+    def concessions(self) -> tuple[str, ...]:
+        """What was done because memory ran out, in order; () while it did not."""
+        return tuple(self._concessions.made)
+
+    def plan(self, shape: tuple[int, int], preparation: Preparation | None = None) -> Plan:
+        """What a plane of this height and width is expected to need, in PyTorch and float32.
+
+        Other backends and precisions need less. A second look at another scale is not included.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width in pixels.
+        preparation : Preparation, optional
+            By default the model's own.
+        """
+        preparation = preparation or self.model.metadata.preparation
+        working = _padded_shape(working_shape(shape, preparation), preparation.multiple)
+        blend = _blend(working, preparation, self._concessions.tile)
+        batch = self._concessions.batch or batch_for(
+            self.model, blend.tile, self.device, len(blend)
+        )
+        weights, activations = network_bytes(self.model, blend.tile)
+        maps = len(self.model.metadata.outputs)
+        of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
+        host = 4 * (of_working * math.prod(working) + (1 + maps) * math.prod(shape))
+        return Plan(
+            tile=blend.tile,
+            tiles=len(blend),
+            batch=batch,
+            device_gb=(weights + batch * activations) / GIGABYTE,
+            host_gb=host / GIGABYTE,
+        )
+
     def predict(
         self, plane: NDArray[Any], preparation: Preparation | None = None
     ) -> Generator[TileDone, None, Float]:
         """Predict one plane, tile by tile.
+
+        Where memory runs out, the plane is begun anew with smaller batches, then smaller tiles,
+        then in half precision, then on the CPU; later planes begin as this one ended.
 
         Parameters
         ----------
@@ -80,27 +150,76 @@ class Predictor:
         -------
         ndarray of float32, (K, Y, X)
             One map an output, in [0, 1] where the model's outputs are probabilities.
+
+        Raises
+        ------
+        OutOfMemory
+            Even the smallest tiles do not fit.
         """
         preparation = preparation or self.model.metadata.preparation
         prepared = prepare(plane, preparation)
-        shape = (prepared.shape[1], prepared.shape[2])
         padded = _pad(prepared, preparation.multiple)
-        blend = _blend(padded.shape[1:], preparation)
-        for number, where in enumerate(blend.slices(), start=1):
-            tile = padded[:, *where]
-            views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
-            seen = [undo(self._run(view(tile))) for view, undo in views]
-            blend.add(where, seen[0] if len(seen) == 1 else np.mean(seen, axis=0))
-            yield TileDone(number, len(blend))
-        maps = blend.result()[:, : shape[0], : shape[1]]
-        return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
+        while True:
+            blend = _blend(padded.shape[1:], preparation, self._concessions.tile)
+            batch = self._concessions.batch or batch_for(
+                self.model, blend.tile, self.device, len(blend)
+            )
+            try:
+                maps = yield from self._predict(padded, blend, batch, preparation)
+            except OutOfMemory as error:
+                self._give_way(error, batch, max(blend.tile))
+            else:
+                maps = maps[:, : prepared.shape[1], : prepared.shape[2]]
+                return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
 
-    def _run(self, tile: Float) -> Float:
-        """Maps (K, y, x) of a tile (C, y, x)."""
-        output = self._backend.predict(np.ascontiguousarray(tile)[None])[0]
+    def _predict(
+        self, padded: Float, blend: Blend, batch: int, preparation: Preparation
+    ) -> Generator[TileDone, None, Float]:
+        views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
+        slices = list(blend.slices())
+        for first in range(0, len(slices), batch):
+            together = slices[first : first + batch]
+            tiles = np.stack([padded[:, *where] for where in together])
+            seen = [undo(self._run(view(tiles))) for view, undo in views]
+            maps = seen[0] if len(seen) == 1 else np.mean(seen, axis=0)
+            for where, values in zip(together, maps, strict=True):
+                blend.add(where, values)
+            yield TileDone(first + len(together), len(blend))
+        return blend.result()
+
+    def _run(self, tiles: Float) -> Float:
+        """Maps (B, K, y, x) of tiles (B, C, y, x)."""
+        output = self._backend.predict(np.ascontiguousarray(tiles))
         if self.model.metadata.task == "segmentation":
             output = _sigmoid(output)
-        return _resize_maps(output, (tile.shape[1], tile.shape[2]))
+        shape = (tiles.shape[2], tiles.shape[3])
+        if output.shape[2:] == shape:
+            return output
+        return np.stack([_resize_maps(maps, shape) for maps in output])
+
+    def _give_way(self, error: OutOfMemory, batch: int, tile: int) -> None:
+        """One rung down the ladder, or raise the error at its end."""
+        given = self._concessions
+        if batch > 1:
+            given.make(f"batches of {batch // 2}", batch=batch // 2)
+        elif tile > SMALLEST_TILE:
+            smaller = max(SMALLEST_TILE, tile // 2)
+            given.make(f"tiles of {smaller} px", tile=smaller)
+        elif not (self._reopen(self.device, half=True) or self._reopen("cpu", half=False)):
+            raise error
+
+    def _reopen(self, device: str, *, half: bool) -> bool:
+        """Continue in half precision, or on another device, where that is possible."""
+        if (self.precision != "float32" or not self._may_lower) if half else self.device == device:
+            return False
+        for precision in ("bfloat16", "float16") if half else ("auto",):
+            try:
+                self._backend = open_backend(self.model, self.backend, device, precision)
+            except (BadSetting, NoDevice):
+                continue
+            self._concessions.make(precision if half else f"the {device.upper()}")
+            return True
+        return False
 
 
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
@@ -109,31 +228,33 @@ def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     return len(_blend(_padded_shape(working, preparation.multiple), preparation))
 
 
-_shared: dict[tuple[str, str, str], Predictor] = {}
+_shared: dict[tuple[Any, ...], Predictor] = {}
 _lock = threading.Lock()
 
 
-def shared_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:
+def shared_predictor(
+    model: str | Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
+) -> Predictor:
     """The one predictor that is kept in memory, loaded by whichever thread asks first.
 
     Parameters
     ----------
     model : str or Model
         A name or path, or an opened model.
-    device, backend : str
+    device, backend, precision : str
         "auto", or a name.
 
     Returns
     -------
     Predictor
-        The same for the same model, device and backend; another choice replaces it.
+        The same for the same choices; another choice replaces it.
     """
     with _lock:
-        key = (_identity(model), device, backend)
+        key = (_identity(model), device, backend, precision, devices.threads())
         if key not in _shared:
             opened = model if isinstance(model, Model) else load(model)
             _shared.clear()  # before another is loaded, so that only one is in memory
-            _shared[key] = Predictor(opened, device, backend)
+            _shared[key] = Predictor(opened, device, backend, precision)
         return _shared[key]
 
 
@@ -193,8 +314,8 @@ def _pad(image: Float, multiple: int) -> Float:
     return np.pad(image, [(0, 0), *extra], mode="symmetric")
 
 
-def _blend(shape: Any, preparation: Preparation) -> Blend:
-    tile = preparation.tile or max(shape)
+def _blend(shape: Any, preparation: Preparation, largest: int | None = None) -> Blend:
+    tile = min(preparation.tile or max(shape), largest or max(shape))
     return Blend((shape[0], shape[1]), _round_up(tile, preparation.multiple), preparation.overlap)
 
 

@@ -56,28 +56,62 @@ class Model:
                 self._network = self._build()
             return self._network
 
-    def _build(self) -> nn.Module:
+    def borrow(self) -> nn.Module:
+        """`network` if it is in memory already, else one that is not kept there.
+
+        Raises
+        ------
+        NoWeights, UnreadableFile, WrongWeights
+            As `network`.
+        """
+        with self._lock:
+            return self._network or self._build(keep_state=True)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the weights: those of the network in memory, else those of the file.
+
+        Raises
+        ------
+        NoWeights, UnreadableFile, WrongWeights
+            As `network`; torch is not imported for a file's.
+        """
+        with self._lock:
+            if self._network is None and self._state is None:
+                return sha256_of(self._checked_file())
+            network = self._network or self._build(keep_state=True)
+        digest = hashlib.sha256()
+        for key, value in network.state_dict().items():  # it may have been trained meanwhile
+            digest.update(key.encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _checked_file(self) -> Path:
+        """The file of the weights, which is the one that the metadata describe."""
+        name = self.metadata.name
+        if self.weights is None or not self.metadata.has_weights:
+            raise no_weights(self.metadata)
+        if not self.weights.is_file():
+            raise UnreadableFile(
+                f"The weights of '{name}' are missing: there is no file {self.weights}",
+                hint="Install the model again.",
+            )
+        if sha256_of(self.weights) != self.metadata.sha256:
+            raise WrongWeights(
+                f"The weights of '{name}' are not those that its model.json describes",
+                hint="The file was changed or damaged: install the model again.",
+            )
+        return self.weights
+
+    def _build(self, keep_state: bool = False) -> nn.Module:
         from .. import networks
         from .checkpoints import load_strictly, read_state
 
-        name = self.metadata.name
-        if self._state is None:
-            if self.weights is None or not self.metadata.has_weights:
-                raise no_weights(self.metadata)
-            if not self.weights.is_file():
-                raise UnreadableFile(
-                    f"The weights of '{name}' are missing: there is no file {self.weights}",
-                    hint="Install the model again.",
-                )
-            if sha256_of(self.weights) != self.metadata.sha256:
-                raise WrongWeights(
-                    f"The weights of '{name}' are not those that its model.json describes",
-                    hint="The file was changed or damaged: install the model again.",
-                )
-            self._state = read_state(self.weights)
+        state = read_state(self._checked_file()) if self._state is None else self._state
         network = networks.create(self.metadata.network, **self.metadata.arguments)
-        load_strictly(network, self._state, name)
-        self._state = None
+        load_strictly(network, state, self.metadata.name)
+        if not keep_state:
+            self._state = None
         return network.eval()
 
 

@@ -88,10 +88,13 @@ def segment_steps(
         channel=frames.channel,
         frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
     )
-    return Segmentation(frames, maps, recipe, _warn(constant, len(wanted)))
+    warnings = _warn(constant, len(wanted)) + _say_concessions(predictor)
+    return Segmentation(frames, maps, recipe, warnings)
 
 
-def open_predictor(model: str | Model, device: str = "auto", backend: str = "auto") -> Predictor:
+def open_predictor(
+    model: str | Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
+) -> Predictor:
     """The shared predictor of a segmentation model.
 
     Raises
@@ -101,7 +104,7 @@ def open_predictor(model: str | Model, device: str = "auto", backend: str = "aut
     UnknownName, NoWeights, WrongWeights, NoDevice
         It cannot run, or not there.
     """
-    predictor = shared_predictor(model, device, backend)
+    predictor = shared_predictor(model, device, backend, precision)
     metadata = predictor.model.metadata
     if metadata.task != "segmentation":
         raise BadSetting(
@@ -141,6 +144,7 @@ def complete(
         "sha256": metadata.sha256,
         "device": predictor.device,
         "backend": predictor.backend,
+        "precision": predictor.precision,
         "versions": versions(),
     }
     settings = {**settings, "made_with": made_with}
@@ -155,6 +159,7 @@ def segment(
     pixel_size: PixelSize = None,
     device: str = "auto",
     backend: str = "auto",
+    precision: str = "auto",
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
     **settings: Any,
@@ -173,9 +178,11 @@ def segment(
     pixel_size : float or (float, float), optional
         µm per pixel, or height and width of one; then measures are in µm.
     device : str
-        "auto", "cuda", "cuda:1", "mps" or "cpu".
+        "auto", "cuda", "cuda:1", "mps" or "cpu"; "gpu" for Intel's, with OpenVINO.
     backend : str
-        "auto" or "torch".
+        "auto" (the fastest that is installed), "torch", "openvino" or "onnxruntime".
+    precision : str
+        "auto" (the fastest that keeps the labels), "float32", "bfloat16" or "float16".
     progress : callable, optional
         Called with tiles done and tiles in all.
     cancel : callable, optional
@@ -202,7 +209,7 @@ def segment(
     >>> result.table["equivalent_diameter_um"].mean()  # doctest: +SKIP
     """
     frames = Frames.of(image, settings.get("axes"), settings.get("channel"))
-    predictor = open_predictor(model, device, backend)
+    predictor = open_predictor(model, device, backend, precision)
     recipe = complete(predictor, threshold, pixel_size, settings)
     steps = segment_steps(frames, predictor, recipe, recipe.frames)
     return run_to_end(steps, progress, cancel)
@@ -214,3 +221,9 @@ def _warn(constant: list[Index], total: int) -> tuple[str, ...]:
     if total == 1:
         return ("The image is constant: there is nothing to see in it",)
     return (f"{len(constant)} of {total} frames are constant: there is nothing to see in them",)
+
+
+def _say_concessions(predictor: Predictor) -> tuple[str, ...]:
+    if not predictor.concessions:
+        return ()
+    return (f"Memory ran out; it went on with {', '.join(predictor.concessions)}",)
