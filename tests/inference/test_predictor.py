@@ -145,6 +145,22 @@ def test_a_model_without_weights_cannot_predict(waiting):
         shared_predictor(waiting)
 
 
+def test_the_shared_predictor_is_dropped_when_nobody_asks_for_it(bright, monkeypatch):
+    import time
+
+    from napari_spheroseg.inference import predictor as module
+
+    first = shared_predictor(bright)
+    assert shared_predictor(bright) is first
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    assert shared_predictor(bright) is first
+    for _ in range(200):
+        if not module._shared:
+            break
+        time.sleep(0.01)
+    assert not module._shared
+
+
 # ---------------------------------------------------------------- test-time augmentation
 
 

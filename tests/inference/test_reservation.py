@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from napari_spheroseg.errors import BadSetting, Busy, Cancelled, NoDevice, OutOfMemory
-from napari_spheroseg.inference import reservation
+from napari_spheroseg.inference import devices, reservation
 from napari_spheroseg.inference.reservation import Booking, bookings, reserve
 
 LOGGER = "napari_spheroseg.inference.reservation"
@@ -404,6 +404,7 @@ def test_the_cpu_shares_all_memory_of_the_machine():
 
 def test_a_card_has_one_file_whatever_its_number(monkeypatch, folder):
     cards = [SimpleNamespace(uuid=name, total_memory=8e9) for name in ("GPU-a", "GPU-b")]
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from ..models import Preparation
 from ..segmentation.measure import PixelSize
 from ..segmentation.settings import PostProcessing
 from .options import with_settings
+
+if TYPE_CHECKING:
+    from ..batch.run import Item
 
 PREPARATION = (
     "diameter",
@@ -30,7 +34,8 @@ PREPARATION = (
 @with_settings((PostProcessing, None), (Preparation, PREPARATION))
 def segment(
     inputs: Annotated[
-        list[str], typer.Argument(help="Images, folders or patterns: TIFF, PNG, JPEG, BMP.")
+        list[str],
+        typer.Argument(help="Images, folders or patterns: TIFF, OME-Zarr, PNG, JPEG, BMP."),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")
@@ -59,12 +64,20 @@ def segment(
     precision: Annotated[
         str, typer.Option(help="auto (the fastest), float32, bfloat16 or float16.")
     ] = "auto",
+    large_above: Annotated[
+        float, typer.Option(help="Planes of more megapixels are read and written by window.")
+    ] = 64.0,
+    reserve: Annotated[
+        float,
+        typer.Option(help="GB of the device to book for this run, waiting if need be."),
+    ] = 0.0,
     *,
     settings: dict[str, Any],
 ) -> int:
     """Outline the spheroids in images; write labels, polygons and one table of measurements."""
     from ..batch.find import find_images
     from ..batch.run import segment_files
+    from ..inference import reservation
 
     paths = find_images(inputs)
     asked = {"channel": channel, "axes": axes, "diameter_um": diameter_um}
@@ -78,19 +91,27 @@ def segment(
         device=device,
         backend=backend,
         precision=precision,
+        large_above=large_above,
         **settings,
     )
+    with reservation.reserve(device, reserve):
+        failed = _tell(items, len(paths))
+    print(f"Results are in {out}" + (f"; {failed} of {len(paths)} images failed" if failed else ""))
+    return 1 if failed else 0
+
+
+def _tell(items: Iterable[Item], total: int) -> int:
+    """Say what becomes of each file; the number of those that failed."""
     failed = 0
     for number, item in enumerate(items, start=1):
-        place = f"[{number}/{len(paths)}] {item.path.name}"
+        place = f"[{number}/{total}] {item.path.name}"
         if item.error:
             failed += 1
             print(f"spheroseg: {item.path}: {' '.join(item.error.split())}", file=sys.stderr)
             continue
         found = f"{item.objects} object{'' if item.objects == 1 else 's'}"
         print(f"{place}: {found}, {item.seconds:.2f} s", *item.warnings, sep="; ")
-    print(f"Results are in {out}" + (f"; {failed} of {len(paths)} images failed" if failed else ""))
-    return 1 if failed else 0
+    return failed
 
 
 def _pixel_size(text: str | None) -> PixelSize:

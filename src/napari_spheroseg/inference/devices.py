@@ -29,6 +29,8 @@ def choose(device: str = "auto") -> str:
     NoDevice
         One was asked for by name and is not there: never silently the CPU.
     """
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
+        return "cpu"
     import torch
 
     there = {

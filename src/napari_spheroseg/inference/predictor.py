@@ -228,8 +228,12 @@ def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     return len(_blend(_padded_shape(working, preparation.multiple), preparation))
 
 
+IDLE_SECONDS = 600.0
+"""The shared predictor is dropped when nobody has asked for it for so long."""
+
 _shared: dict[tuple[Any, ...], Predictor] = {}
 _lock = threading.Lock()
+_idle: threading.Timer | None = None
 
 
 def shared_predictor(
@@ -247,9 +251,11 @@ def shared_predictor(
     Returns
     -------
     Predictor
-        The same for the same choices; another choice replaces it.
+        The same for the same choices; another choice replaces it, and so does time: it is dropped
+        after `IDLE_SECONDS`. Whoever holds it may go on using it.
     """
     with _lock:
+        _forget_when_idle()
         key = (_identity(model), device, backend, precision, devices.threads())
         if key not in _shared:
             opened = model if isinstance(model, Model) else load(model)
@@ -271,9 +277,21 @@ def _identity(model: str | Model) -> str:
     return f"model {model} {metadata.model_dump_json()}"
 
 
+def _forget_when_idle() -> None:
+    """Start waiting anew."""
+    global _idle
+    if _idle is not None:
+        _idle.cancel()
+    _idle = threading.Timer(IDLE_SECONDS, forget_shared)
+    _idle.daemon = True
+    _idle.start()
+
+
 def forget_shared() -> None:
     """Drop the predictor that is kept in memory."""
     with _lock:
+        if _idle is not None:
+            _idle.cancel()
         _shared.clear()
 
 

@@ -158,7 +158,7 @@ def reserve(
     if gigabytes == 0:
         yield
         return
-    device = _chosen(device)
+    device = choose(device)
     total = total_memory(device) if total is None else float(total)
     path = _path(device)
     booking = Booking.of_this_thread(float(gigabytes))
@@ -178,7 +178,7 @@ def bookings(device: str) -> list[Booking]:
         See `reserve`.
     """
     try:
-        with _opened(_path(_chosen(device)), PATIENCE_TO_LEAVE) as entries:
+        with _opened(_path(choose(device)), PATIENCE_TO_LEAVE) as entries:
             return list(entries)
     except Timeout:
         raise Busy(f"The bookings of {device} stay locked by another process") from None
@@ -209,10 +209,6 @@ def _number(value: object) -> float:
     """Its value; NaN, which is within no bounds, where it is no number."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     return float(value) if is_number else math.nan  # type: ignore[arg-type]
-
-
-def _chosen(device: str) -> str:
-    return device if device == "cpu" else choose(device)  # the CPU needs no torch to be found
 
 
 def _path(device: str) -> Path:

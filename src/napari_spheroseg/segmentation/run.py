@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, Index
+from ..inference.memory import log_memory
 from ..inference.predictor import Predictor, TileDone, shared_predictor
 from ..inference.prepare import has_no_number, is_constant
 from ..models import Model
@@ -19,6 +21,9 @@ from .measure import PixelSize
 from .recipe import Recipe, versions
 from .result import Segmentation
 from .scale import look
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def segment_steps(
         raise BadSetting(
             f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
         )
+    log_memory(_log, f"'{recipe.model}' begins {len(wanted)} frames", device=predictor.device)
     preparation = recipe.preparation()
     outputs = len(predictor.model.metadata.outputs)
     done, tiles = 0, TileDone(0, 1)
@@ -83,6 +89,7 @@ def segment_steps(
                 yield Step(done + tiles.done, done + left, index)
             maps[index] = looks.result
         done += tiles.done
+        log_memory(_log, f"frame {number + 1} of {len(wanted)} is predicted", logging.DEBUG)
     recipe = recipe.replace(
         axes=frames.axes,
         channel=frames.channel,
