@@ -2,9 +2,10 @@
 
     python scripts/make_weights.py DATA [hrnet cbam_resunet unet] [--runs runs]
 
-DATA holds manifest.csv. Each model is trained as weights/<name>/training.yaml says, in
-runs/<name>; a run that was interrupted goes on, one that is finished is only measured and written
-again. The val and test parts are measured with the package's own pipeline, as a user would run it.
+DATA holds manifest.csv. Each model is trained as weights/<name>/training.yaml says, then on as
+refining.yaml says, in runs/<name>; a run that was interrupted goes on, one that is finished is
+only measured and written again. The val and test parts are measured with the package's own
+pipeline, as a user would run it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 NAMES = ("unet", "hrnet", "cbam_resunet")
+RECIPES = ("training", "refining")  # each starts from what the one before made
 ABOUT = {
     "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",
@@ -39,17 +41,26 @@ MASKS = {
 SCORES = {"pixel_iou": "iou", "object_f1": "f1"}
 
 
-def train(name: str, data: Path, runs: Path) -> Run:
-    """The finished run of a model; it is started or goes on where that is needed."""
-    folder = runs / name
-    if not folder.exists():
-        recipe = WEIGHTS_FOLDER / name / "training.yaml"
-        Run.create(TrainingSettings.read(recipe, data / "manifest.csv"), folder)
-    run = Run.open(folder)
-    if run.can_resume:
-        ss.train(folder, progress=lambda done, total: print(f"{name}: {done} of {total}", end="\r"))
-        print()
-    return run
+def train(name: str, data: Path, runs: Path) -> list[Run]:
+    """The finished runs of a model, one a recipe; they are started or go on where need be."""
+    done: list[Run] = []
+    for recipe in RECIPES:
+        folder = runs / name / recipe
+        if not folder.exists():
+            settings = read(name, recipe, data)
+            if done:
+                settings = settings.replace(start=str(done[-1].model))
+            Run.create(settings, folder)
+        run = Run.open(folder)
+        if run.can_resume:
+            say = f"{name}, {recipe}"
+            ss.train(folder, progress=lambda n, total, say=say: print(f"{say}: {n} of {total}"))
+        done.append(run)
+    return done
+
+
+def read(name: str, recipe: str, data: Path) -> TrainingSettings:
+    return TrainingSettings.read(WEIGHTS_FOLDER / name / f"{recipe}.yaml", data / "manifest.csv")
 
 
 def training_data(data: Path, sources: list[str]) -> tuple[TrainingData, ...]:
@@ -83,7 +94,7 @@ def measure(folder: Path, data: Path, sources: list[str], part: str) -> dict[str
     return scores
 
 
-def card(metadata: ModelMetadata, settings: TrainingSettings, million: float) -> str:
+def card(metadata: ModelMetadata, recipes: list[TrainingSettings], million: float) -> str:
     """The model's README."""
     val, test = metadata.metrics["val"], metadata.metrics["test"]
 
@@ -117,9 +128,13 @@ def card(metadata: ModelMetadata, settings: TrainingSettings, million: float) ->
         "",
         "## How it was made",
         "",
-        f"`make weights DATA=...` makes it again by [training.yaml](training.yaml): "
-        f"{settings.steps} steps of {settings.batch_size} samples of {settings.crop} px, seed "
-        f"{settings.seed}, on two processor cores. The network has two outputs: the foreground, "
+        "`make weights DATA=...` makes it again: "
+        + ", then ".join(
+            f"[{name}.yaml]({name}.yaml), {each.steps} steps of {each.batch_size} samples of "
+            f"{each.crop} px, seed {each.seed}"
+            for name, each in zip(RECIPES, recipes, strict=True)
+        )
+        + ". That was done on two processor cores. The network has two outputs: the foreground, "
         "and the distance to the border of the object, by which touching objects are split. "
         "Weights are averaged over steps and stored in 16 bit.",
         "",
@@ -151,14 +166,15 @@ FAILS = [
 ]
 
 
-def ship(run: Run, name: str, data: Path) -> None:
-    """Write weights/<name> from a finished run."""
-    settings, target = run.settings, WEIGHTS_FOLDER / name
-    sources = list(settings.data.sources)
+def ship(runs: list[Run], name: str, data: Path) -> None:
+    """Write weights/<name> from finished runs."""
+    target, run = WEIGHTS_FOLDER / name, runs[-1]
+    sources = list(run.settings.data.sources)
     trained = ss.models.load(run.model)
     shutil.copy(run.model / WEIGHTS, target / WEIGHTS)
+    (target / WEIGHTS).chmod(0o644)
     million = sum(each.numel() for each in trained.network.parameters()) / 1e6
-    recipe = TrainingSettings.read(target / "training.yaml", data / "manifest.csv")
+    recipe = read(name, RECIPES[0], data)
     metadata = trained.metadata.replace(
         title=recipe.title,
         preparation=trained.metadata.preparation.replace(**recipe.preparation),
@@ -166,14 +182,16 @@ def ship(run: Run, name: str, data: Path) -> None:
         licence="MIT",
         description=f"{ABOUT[name]} For spheroids and organoids, dark or bright, in brightfield "
         "and fluorescence.",
-        source=f"weights/{name}/training.yaml",
+        source=f"weights/{name}/{RECIPES[-1]}.yaml",
         metrics={},
     )
     write_metadata(target, metadata)
     metrics = {part: measure(target, data, sources, part) for part in ("val", "test")}
     metadata = metadata.replace(metrics=metrics)
     write_metadata(target, metadata)
-    (target / CARD).write_text(card(metadata, settings, million), encoding="utf-8")
+    (target / CARD).write_text(
+        card(metadata, [each.settings for each in runs], million), encoding="utf-8"
+    )
     print(name, metrics)
 
 
