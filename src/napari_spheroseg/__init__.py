@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import models, networks, synthetic
     from .errors import SpherosegError
+    from .inference.reservation import reserve
     from .readwrite.images import read_image
+    from .segmentation.large.result import LargeSegmentation
+    from .segmentation.large.run import segment_large
     from .segmentation.measure import measure
     from .segmentation.result import Segmentation
     from .segmentation.run import segment
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "LargeSegmentation",
     "Segmentation",
     "SpherosegError",
     "__version__",
@@ -33,18 +37,23 @@ __all__ = [
     "models",
     "networks",
     "read_image",
+    "reserve",
     "segment",
+    "segment_large",
     "synthetic",
     "train",
 ]
 
 _HOMES = {
+    "LargeSegmentation": "segmentation.large.result",
     "Segmentation": "segmentation.result",
     "SpherosegError": "errors",
     "evaluate": "training.evaluate",
     "measure": "segmentation.measure",
     "read_image": "readwrite.images",
+    "reserve": "inference.reservation",
     "segment": "segmentation.run",
+    "segment_large": "segmentation.large.run",
     "train": "training.start",
 }
 _MODULES = ("models", "networks", "synthetic")

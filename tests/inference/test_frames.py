@@ -181,3 +181,64 @@ def test_axes_that_do_not_fit_are_refused(axes):
 def test_axes_of_another_order_are_refused(axes):
     with pytest.raises(BadSetting, match="do not end in YX"):
         Frames.of(np.zeros((10, 20, 30)), axes)
+
+
+# --- a region ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "index", "channel"),
+    [
+        ((20, 30), "YX", (), None),
+        ((20, 30, 4), "YXS", (), None),
+        ((3, 20, 30), "TYX", (2,), None),
+        ((3, 2, 20, 30), "TCYX", (1,), 1),
+    ],
+)
+def test_a_region_is_the_same_part_of_every_frame(shape, axes, index, channel):
+    data = np.random.default_rng(0).integers(0, 255, shape)
+    whole = Frames.of(data, axes, channel)
+    part = Frames.of(data, axes, channel, region=(4, 15, 7, 29))
+    assert np.array_equal(part[index], whole[index][4:15, 7:29])
+    assert np.array_equal(part.grey(index), whole.grey(index)[4:15, 7:29])
+    assert part.plane_shape == (11, 22)
+    assert part.shape == (*whole.leading_shape, 11, 22)
+    assert part.corner == (4, 7)
+
+
+def test_a_window_of_a_region_counts_from_its_corner():
+    data = np.arange(600).reshape(20, 30)
+    part = Frames.of(data, region=(4, 15, 7, 29))
+    window = part.window((), (slice(2, 5), slice(3, None)))
+    assert np.array_equal(window, data[4:15, 7:29][2:5, 3:])
+
+
+def test_a_region_that_is_the_whole_image_is_none():
+    assert Frames.of(np.zeros((20, 30)), region=(0, 20, 0, 30)).region is None
+
+
+@pytest.mark.parametrize(
+    "region", [(0, 21, 0, 30), (-1, 5, 0, 5), (5, 5, 0, 5), (9, 3, 0, 5), (0, 5, 31, 40)]
+)
+def test_a_region_that_does_not_lie_in_the_image_is_refused(region):
+    with pytest.raises(BadSetting, match="does not lie in an image of 20 × 30 px"):
+        Frames.of(np.zeros((20, 30)), region=region)
+
+
+def test_of_a_dask_image_only_the_region_is_read():
+    read = []
+
+    def block(block_info):
+        place = block_info[None]["chunk-location"]
+        read.append(place)
+        return np.full((100, 100), sum(place), np.uint16)
+
+    lazy = dask.array.map_blocks(
+        block,
+        chunks=((100,) * 1000, (100,) * 1000),
+        dtype=np.uint16,
+        meta=np.empty((0, 0), np.uint16),
+    )
+    plane = Frames.of(lazy, region=(50_000, 50_100, 200, 250))[()]
+    assert plane.shape == (100, 50)
+    assert set(read) == {(500, 2)}

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_spheroseg.segmentation.polygons import outline, rasterise, simplify
+from napari_spheroseg.segmentation.polygons import moved, outline, rasterise, simplify
 from napari_spheroseg.segmentation.result import analyse
 from napari_spheroseg.segmentation.settings import PostProcessing
 
@@ -185,3 +185,19 @@ def test_polygons_carry_the_mean_probability_of_the_table(disc):
     probability = disc(SHAPE, (50, 60), 20) * np.float32(0.8)
     plane = analyse(probability[None], probability, PostProcessing(), None)
     assert plane.polygons[0].mean_probability == pytest.approx(0.8)
+
+
+def test_more_objects_than_are_traced_at_once_keep_their_order():
+    labels = np.arange(1, 701, dtype=np.int32).reshape(20, 35).repeat(4, 0).repeat(3, 1)
+    polygons = outline(labels, 0)
+    assert [polygon.id for polygon in polygons] == list(range(1, 701))
+    assert np.array_equal(rasterise(polygons, labels.shape), labels)
+
+
+def test_a_moved_polygon_takes_its_holes_along(disc):
+    labels = (disc(SHAPE, (50, 60), 30) & ~disc(SHAPE, (50, 60), 10)).astype(np.int32)
+    (polygon,) = outline(labels)
+    there = moved(polygon, (3, -4))
+    assert np.array_equal(there.outer, np.add(polygon.outer, (3, -4)))
+    assert np.array_equal(there.holes[0], np.add(polygon.holes[0], (3, -4)))
+    assert there.outer.dtype == np.float32

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import napari_spheroseg as ss
-from napari_spheroseg.inference.backends import BACKENDS
 from napari_spheroseg import models
 from napari_spheroseg.errors import (
     BadImage,
@@ -19,6 +18,7 @@ from napari_spheroseg.errors import (
     UnknownName,
 )
 from napari_spheroseg.inference import predictor
+from napari_spheroseg.inference.backends import BACKENDS
 from napari_spheroseg.models import library
 from napari_spheroseg.segmentation.polygons import rasterise
 from napari_spheroseg.segmentation.settings import PostProcessing
@@ -300,8 +300,8 @@ def test_the_recipe_of_a_checkpoint_makes_it_again(checkpoint, image):
 def test_a_recipe_holds_every_setting(segment, image):
     recipe = segment(image).recipe
     wanted = {*PostProcessing.model_fields, *models.Preparation.model_fields}
-    source = {"model", "axes", "channel", "pixel_size", "diameter_um", "frames", "made_with"}
-    assert wanted | source == set(recipe)
+    source = {"model", "axes", "channel", "pixel_size", "diameter_um", "frames", "region"}
+    assert wanted | source | {"made_with"} == set(recipe)
 
 
 def test_a_recipe_says_what_it_was_made_with(segment, image, model):

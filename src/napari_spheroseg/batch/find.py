@@ -9,9 +9,9 @@ from itertools import chain, count
 from pathlib import Path
 
 from ..errors import UnreadableFile
-from ..readwrite.images import SUFFIXES
+from ..readwrite.images import SUFFIXES, ZARR, is_zarr, stem_of
 
-_OURS = ("_labels.tif",)
+_OURS = ("_labels.tif", f"_labels.ome{ZARR}")
 
 
 def find_images(inputs: Iterable[str | Path]) -> list[Path]:
@@ -20,8 +20,9 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files, taken whatever they are; folders, searched for images but not their subfolders;
-        patterns with ``*``, ``?`` or ``**``. Our own label images are passed over in the latter.
+        Files and folders of zarr, taken whatever they are; other folders, searched for images but
+        not their subfolders; patterns with ``*``, ``?`` or ``**``. Our own label images are passed
+        over in the latter.
 
     Returns
     -------
@@ -35,17 +36,17 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for each in inputs:
         path = Path(each)
-        if path.is_dir():
+        if path.is_dir() and not is_zarr(path):
             matches = sorted(path.iterdir())
         elif glob.has_magic(str(each)) and not path.exists():
             matches = sorted(Path(match) for match in glob.glob(str(each), recursive=True))  # noqa: PTH207
         else:
             found[path] = None
             continue
-        images = [match for match in matches if match.is_file() and _is_image(match)]
+        images = [match for match in matches if _is_image(match)]
         if not images:
             raise UnreadableFile(
-                f"'{each}' holds no image", hint=f"Images end in {', '.join(SUFFIXES)}."
+                f"'{each}' holds no image", hint=f"Images end in {', '.join((*SUFFIXES, ZARR))}."
             )
         found |= dict.fromkeys(images)
     return list(found)
@@ -57,10 +58,10 @@ def output_stems(paths: list[Path]) -> dict[Path, str]:
     The file's stem; where several share it, with its folder or suffix, or at last a number. Case
     does not tell names apart: on some systems it does not tell files apart.
     """
-    stems = {path: path.stem for path in paths}
+    stems = {path: stem_of(path) for path in paths}
     longer: tuple[Callable[[Path], str], ...] = (
-        lambda path: f"{path.resolve().parent.name}_{path.stem}",
-        lambda path: f"{path.resolve().parent.name}_{path.stem}_{path.suffix[1:]}",
+        lambda path: f"{path.resolve().parent.name}_{stem_of(path)}",
+        lambda path: f"{path.resolve().parent.name}_{stem_of(path)}_{path.suffix[1:]}",
     )
     for name in longer:
         times = Counter(stem.casefold() for stem in stems.values())
@@ -75,4 +76,5 @@ def output_stems(paths: list[Path]) -> dict[Path, str]:
 
 def _is_image(path: Path) -> bool:
     name = path.name.lower()
-    return name.endswith(SUFFIXES) and not name.startswith(".") and not name.endswith(_OURS)
+    known = name.endswith(SUFFIXES) if path.is_file() else name.endswith(ZARR) and is_zarr(path)
+    return known and not name.startswith(".") and not name.endswith(_OURS)

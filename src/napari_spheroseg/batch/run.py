@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +18,11 @@ from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.atomic import replacing, write_text
 from ..readwrite.geojson import PolygonFile, write_geojson
-from ..readwrite.images import read_image
+from ..readwrite.images import LARGE, TIFF, open_image
 from ..readwrite.tiff import write_labels
+from ..segmentation.large.output import Output
+from ..segmentation.large.result import LargeSegmentation
+from ..segmentation.large.run import segment_large_steps
 from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe, versions
 from ..segmentation.result import Segmentation
@@ -64,6 +68,7 @@ def segment_files(
     device: str = "auto",
     backend: str = "auto",
     precision: str = "auto",
+    large_above: float = LARGE / 1e6,
     **settings: Any,
 ) -> Iterator[Item]:
     """Segment files into a folder.
@@ -77,6 +82,9 @@ def segment_files(
         ``measurements.csv`` for all objects, and ``run.json``.
     model, threshold, pixel_size, device, backend, precision, **settings
         As in `segment`; without a pixel size each file's own.
+    large_above : float
+        Images whose planes have more megapixels are read and written by window; their labels are
+        ``<stem>_labels.ome.zarr``, of a TIFF a tiled TIFF.
 
     Yields
     ------
@@ -99,8 +107,8 @@ def segment_files(
         for path, stem in output_stems(paths).items():
             clock = time.perf_counter()
             try:
-                result = _segment_file(path, predictor, recipe)
-                write_result(result, out, stem)
+                output = Output(out, stem, path.suffix.lower() in TIFF, with_table=False)
+                result = _segment_file(path, predictor, recipe, output, large_above * 1e6)
                 tables.append(result.table.assign(file=names[path]))
                 done = (len(result.table), time.perf_counter() - clock, result.warnings)
                 items.append(Item(path, *done))
@@ -132,12 +140,18 @@ def write_result(result: Segmentation, out: Path, stem: str, *, with_table: bool
             result.table.to_csv(temporary, index=False)
 
 
-def _segment_file(path: Path, predictor: Predictor, recipe: Recipe) -> Segmentation:
-    """One file; axes and pixel size that the user did not give are the file's own."""
-    file = read_image(path)
-    frames = Frames.of(file.data, recipe.axes or file.axes, recipe.channel)
+def _segment_file(
+    path: Path, predictor: Predictor, recipe: Recipe, output: Output, large: float
+) -> Segmentation | LargeSegmentation:
+    """One file, written; axes and pixel size that the user did not give are the file's own."""
+    file = open_image(path, large)
+    frames = Frames.of(file.data, recipe.axes or file.axes, recipe.channel, recipe.region)
     recipe = recipe.replace(pixel_size=recipe.pixel_size or file.pixel_size)
-    return run_to_end(segment_steps(frames, predictor, recipe))
+    if math.prod(frames.plane_shape) > large:
+        return run_to_end(segment_large_steps(frames, predictor, recipe, output))
+    result = run_to_end(segment_steps(frames, predictor, recipe))
+    write_result(result, output.folder, output.stem)
+    return result
 
 
 def _write_table(path: Path, tables: list[pd.DataFrame]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Self
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..errors import BadImage, BadSetting
 
 Index = tuple[int, ...]
+Region = tuple[int, int, int, int]
+"""First row, row after the last, first column, column after the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +30,24 @@ class Frames:
         any other letter leads from frame to frame (T, Z, P, ...).
     channel : int or None
         The channel, or RGB sample, that frames show; None shows all samples.
+    region : tuple of int or None
+        The part that frames show and that alone is read: first row, row after the last, first
+        column, column after the last; None shows all of the image.
     """
 
     data: Any
     axes: str
     channel: int | None = None
+    region: Region | None = None
 
     @classmethod
-    def of(cls, image: Any, axes: str | None = None, channel: int | None = None) -> Self:
+    def of(
+        cls,
+        image: Any,
+        axes: str | None = None,
+        channel: int | None = None,
+        region: Region | None = None,
+    ) -> Self:
         """Check an image and name its axes.
 
         Parameters
@@ -47,13 +59,16 @@ class Frames:
             a given `channel` makes the axis before Y, X that of channels; others lead.
         channel : int, optional
             Channel to take.
+        region : tuple of int, optional
+            Part to take, as in the attribute.
 
         Raises
         ------
         BadImage
             It cannot be segmented: empty, complex, no plane.
         BadSetting
-            Axes that do not fit, or a channel that is not there or must be chosen.
+            Axes that do not fit, a channel that is not there or must be chosen, or a region that
+            does not lie in the image.
         """
         if not isinstance(getattr(image, "dtype", None), np.dtype):
             image = np.asarray(image)  # a list, a torch tensor
@@ -81,14 +96,14 @@ class Frames:
             raise BadSetting(
                 f"Axes '{axes}' do not end in YX or YXS", hint="Transpose the image first."
             )
-        return cls(image, axes, channel)._with_channel()
+        return cls(image, axes, channel)._with_channel()._with_region(region)
 
     def _with_channel(self) -> Self:
         letter = "C" if "C" in self.axes else "S"
         if letter not in self.axes:
             if self.channel:
                 raise BadSetting(f"There is no channel {self.channel}: the image has only one")
-            return type(self)(self.data, self.axes, None)
+            return replace(self, channel=None)
         count = self.data.shape[self.axes.index(letter)]
         if self.channel is None and letter == "C":
             if count > 1:
@@ -96,12 +111,24 @@ class Frames:
                     f"The image has {count} channels",
                     hint=f"Choose one, from 0 to {count - 1}, as channel.",
                 )
-            return type(self)(self.data, self.axes, 0)
+            return replace(self, channel=0)
         if self.channel is not None and not 0 <= self.channel < count:
             raise BadSetting(
                 f"There is no channel {self.channel}", hint=f"There are 0 to {count - 1}."
             )
         return self
+
+    def _with_region(self, region: Region | None) -> Self:
+        if region is None:
+            return self
+        height, width = self.plane_shape
+        y0, y1, x0, x1 = region
+        if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+            raise BadSetting(
+                f"The region {tuple(region)} does not lie in an image of {height} × {width} px",
+                hint="Give the first row, the row after the last, and the columns likewise.",
+            )
+        return self if tuple(region) == (0, height, 0, width) else replace(self, region=region)
 
     @property
     def leading_axes(self) -> str:
@@ -115,9 +142,17 @@ class Frames:
 
     @property
     def plane_shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
+        """Height and width in pixels, of the region where there is one."""
+        if self.region is not None:
+            y0, y1, x0, x1 = self.region
+            return y1 - y0, x1 - x0
         y, x = (int(self.data.shape[self.axes.index(a)]) for a in "YX")
         return y, x
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the image that a frame's first pixel is."""
+        return (0, 0) if self.region is None else (self.region[0], self.region[2])
 
     @property
     def shape(self) -> Index:
@@ -133,22 +168,38 @@ class Frames:
 
         Of fewer samples than three the first is grey; a second is alpha.
         """
+        return self.window(index, (slice(None), slice(None)))
+
+    def window(self, index: Index, box: tuple[slice, slice]) -> NDArray[Any]:
+        """Part of a frame, rows and columns; nothing else is read."""
         steps = iter(index)
         rgb = "S" in self.axes and self.data.shape[self.axes.index("S")] >= 3
         key: list[Any] = []
+        corner = zip("YX", box, self.plane_shape, self.corner, strict=True)
+        sides = {axis: _within(part, length, at) for axis, part, length, at in corner}
         for axis in self.axes:
             if axis == "C" or (axis == "S" and self.channel is not None and "C" not in self.axes):
                 key.append(self.channel)
             elif axis == "S":
                 key.append(slice(0, 3) if rgb else 0)
             else:
-                key.append(slice(None) if axis in "YX" else next(steps))
+                key.append(sides[axis] if axis in sides else next(steps))
         return np.asarray(self.data[tuple(key)])
 
     def grey(self, index: Index) -> NDArray[Any]:
         """One frame as (Y, X): the mean of its samples where it is RGB."""
-        plane = self[index]
-        return plane if plane.ndim == 2 else plane.mean(axis=-1, dtype=np.float32)
+        return as_grey(self[index])
+
+
+def _within(part: slice, length: int, at: int) -> slice:
+    """A slice of a side that begins at `at` and is so long, as one of the whole image."""
+    start, stop, _ = part.indices(length)
+    return slice(at + start, at + stop)
+
+
+def as_grey(plane: NDArray[Any]) -> NDArray[Any]:
+    """The mean of the samples of RGB; grey values as they are."""
+    return plane if plane.ndim == 2 else plane.mean(axis=-1, dtype=np.float32)
 
 
 def _guess_axes(shape: Index, channel: int | None) -> str:

@@ -50,8 +50,26 @@ def prepare(plane: NDArray[Any], preparation: Preparation) -> Float:
         No value is finite.
     """
     plane = _finite(plane)
-    low, high = _range(plane, preparation)
+    step = sample_step(plane.size)
+    low, high = grey_range(plane[::step, ::step], preparation)
     small = resize(plane, working_shape((plane.shape[0], plane.shape[1]), preparation), preparation)
+    return stretch(small, low, high, preparation)
+
+
+def stretch(small: NDArray[Any], low: float, high: float, preparation: Preparation) -> Float:
+    """Bring a plane of the working size to the range and channels that a model asks for.
+
+    Parameters
+    ----------
+    small : ndarray, (y, x) or (y, x, 3)
+    low, high : float
+        Grey values that become 0 and 1.
+    preparation : Preparation
+
+    Returns
+    -------
+    ndarray of float32, (C, y, x)
+    """
     unit = np.clip((small.astype(np.float32) - low) / (high - low if high > low else 1e-6), 0, 1)
     unit = unit[..., None] if unit.ndim == 2 else unit
     if preparation.channels == 1:
@@ -105,12 +123,16 @@ def _finite(plane: NDArray[Any]) -> NDArray[Any]:
     return np.where(good, plane, plane[good].min())
 
 
-def _range(plane: NDArray[Any], preparation: Preparation) -> tuple[float, float]:
-    """Grey values that become 0 and 1."""
+def grey_range(sample: NDArray[Any], preparation: Preparation) -> tuple[float, float]:
+    """Grey values that become 0 and 1, from those of a plane on every `sample_step`."""
     if preparation.intensity == "fixed":
         return preparation.low, preparation.high
-    if preparation.intensity == "8-bit" and plane.dtype == np.uint8:
+    if preparation.intensity == "8-bit" and sample.dtype == np.uint8:
         return 0.0, 255.0
-    step = max(1, int(np.sqrt(plane.size / _SAMPLE)))
-    low, high = np.percentile(plane[::step, ::step], (preparation.low, preparation.high))
+    low, high = np.percentile(sample, (preparation.low, preparation.high))
     return float(low), float(high)
+
+
+def sample_step(size: int) -> int:
+    """Distance of the rows and columns on which percentiles of so many values are taken."""
+    return max(1, int(np.sqrt(size / _SAMPLE)))

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnreadableFile
 
 TIFF = (".tif", ".tiff")
 PLAIN = (".png", ".jpg", ".jpeg", ".bmp")
 SUFFIXES = TIFF + PLAIN
+ZARR = ".zarr"
+LARGE = 64_000_000
+"""Pixels of a plane beyond which it is better not held in memory as a whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +24,15 @@ class ImageFile:
 
     Attributes
     ----------
-    data : ndarray
+    data : array
+        Of `read_image` an ndarray; of `open_image` perhaps one that is read when it is sliced.
     axes : str
         One letter an axis, as in `Frames`; ends in YX, or YXS for RGB.
     pixel_size : (float, float) or None
         µm, height and width, where the file says it.
     """
 
-    data: NDArray[Any]
+    data: Any
     axes: str
     pixel_size: tuple[float, float] | None = None
 
@@ -55,6 +58,51 @@ def read_image(path: str | Path) -> ImageFile:
 
         return ImageFile(*read_tiff(path))
     return _read_plain(path)
+
+
+def open_image(path: str | Path, above: float = LARGE) -> ImageFile:
+    """Open OME-Zarr or zarr, or a file as `read_image` does; what is large stays where it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file; or the folder of a zarr.
+    above : float
+        Pixels of a plane beyond which a TIFF is only read when it is sliced.
+
+    Raises
+    ------
+    UnreadableFile
+        It is missing, damaged, or of another format.
+    NoDevice
+        It needs zarr, which is not installed.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from .lazy import usual_order
+        from .omezarr import open_zarr
+
+        data, axes, size = open_zarr(path)
+        return ImageFile(*usual_order(data, axes), size)
+    if path.is_file() and path.suffix.lower() in TIFF:
+        from .tiff import open_tiff
+
+        return ImageFile(*open_tiff(path, above))
+    return read_image(path)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is one of zarr: by its name, or by what lies in it."""
+    marks = ("zarr.json", ".zarray", ".zgroup")
+    return path.is_dir() and (
+        path.suffix.lower() == ZARR or any((path / mark).is_file() for mark in marks)
+    )
+
+
+def stem_of(path: Path) -> str:
+    """Name of a file or folder without its ending, or both endings of OME-Zarr."""
+    stem = path.stem
+    return stem[:-4] if path.suffix.lower() == ZARR and stem.lower().endswith(".ome") else stem
 
 
 def _read_plain(path: Path) -> ImageFile:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..synthetic import SyntheticImage, movie, spheroids
 from .geojson import PolygonFile, read_geojson, write_geojson
-from .images import read_image
+from .images import ZARR, open_image, read_image, stem_of
+from .omezarr import open_levels
 from .shapes import polygons_of, shape_arguments
 from .tiff import write_labels as write_label_tiff
 
@@ -50,8 +51,11 @@ def polygon_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def label_reader(path: str | Sequence[str]) -> Reader | None:
-    """Reader of label TIFF by its name, or None for anything else."""
-    return _read_labels if _single(path).lower().endswith(("_labels.tif", "_labels.tiff")) else None
+    """Reader of label TIFF and OME-Zarr by its name, or None for anything else."""
+    name = _single(path).lower().rstrip("/\\")
+    if name.endswith(f"_labels.ome{ZARR}"):
+        return _read_label_pyramid
+    return _read_labels if name.endswith(("_labels.tif", "_labels.tiff")) else None
 
 
 def _single(path: str | Sequence[str]) -> str:
@@ -79,6 +83,19 @@ def _read_labels(path: str | Sequence[str]) -> list[LayerTuple]:
         "axis_labels": list(file.axes.lower()),
     }
     return [(file.data, arguments, "labels" if file.data.dtype.kind in "iu" else "image")]
+
+
+def _read_label_pyramid(path: str | Sequence[str]) -> list[LayerTuple]:
+    """Labels that stay in their folder until they are shown."""
+    folder = Path(_single(path))
+    levels, file = open_levels(folder), open_image(folder)
+    arguments = {
+        **_placement(file.pixel_size, file.data.ndim - 2),
+        "name": stem_of(folder),
+        "axis_labels": list(file.axes.lower()),
+        "multiscale": len(levels) > 1,
+    }
+    return [(levels if len(levels) > 1 else levels[0], arguments, "labels")]
 
 
 def _placement(pixel_size: tuple[float, float] | None, leading: int) -> dict[str, Any]:

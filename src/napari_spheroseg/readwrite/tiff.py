@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..errors import BadImage, UnreadableFile
+from ..errors import BadImage, NoDevice, UnreadableFile
 from .atomic import replacing
+from .lazy import Mapped, usual_order
+from .omezarr import require_extra
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OME_AXES = set("TZCYXS")
+_TILE = 512
 _LARGEST = 40.0  # µm; 72 to 600 dots per inch are a printer's, not a microscope's
 
 
@@ -40,6 +45,105 @@ def read_tiff(path: Path) -> tuple[NDArray[Any], str, tuple[float, float] | None
             hint="Open it in Fiji and save it as TIFF.",
         ) from error
     return data, axes, size
+
+
+def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] | None]:
+    """`read_tiff`, but a series whose planes have more pixels than `above` stays in its file.
+
+    Raises
+    ------
+    UnreadableFile
+        As of `read_tiff`.
+    NoDevice
+        It needs zarr, which is not installed: it is tiled or compressed.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            sides = [series.shape[series.axes.index(axis)] for axis in "YX"]
+            large = math.prod(sides) > above
+            size = _pixel_size(file)
+    except Exception:  # read_tiff says what is wrong with it
+        large = False
+    if not large:
+        return read_tiff(path)
+    try:
+        data, axes = _usual_order(*_in_file(path))
+    except NoDevice:
+        raise
+    except Exception as error:
+        raise UnreadableFile(
+            f"{path.name} is no TIFF that can be read by tile: {error}",
+            hint="Open it in Fiji and save it as TIFF.",
+        ) from error
+    return data, axes, size
+
+
+def _in_file(path: Path) -> tuple[Any, str]:
+    """First series of a file, of its pyramid the finest level: nothing is read yet."""
+    file = tifffile.TiffFile(path)  # stays open as long as the array
+    series = file.series[0]
+    page = series.keyframe
+    if series.dataoffset is not None and page.compression == 1 and not page.is_tiled:
+        file.close()
+        dtype = series.dtype.newbyteorder(file.byteorder)
+        return Mapped(path, series.dataoffset, series.shape, dtype), series.axes
+    require_extra()
+    import zarr
+
+    return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes
+
+
+def write_large_labels(
+    path: Path,
+    labels: Any,
+    axes: str = "YX",
+    pixel_size: tuple[float, float] | None = None,
+) -> None:
+    """Write labels as tiled OME-TIFF (BigTIFF), reading them tile by tile.
+
+    Parameters
+    ----------
+    path, axes, pixel_size
+        As of `write_labels`.
+    labels : array of int32
+        Sliced, never read as a whole.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be written.
+    """
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            _tiles(labels),
+            shape=labels.shape,
+            dtype=np.int32,
+            tile=(_TILE, _TILE),
+            bigtiff=True,
+            ome=True,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=_label_metadata(axes, pixel_size),
+        )
+
+
+def _tiles(labels: Any) -> Iterator[NDArray[np.int32]]:
+    *leading, height, width = labels.shape
+    for index in product(*(range(n) for n in leading)):
+        for y, x in product(range(0, height, _TILE), range(0, width, _TILE)):
+            tile = np.asarray(labels[(*index, slice(y, y + _TILE), slice(x, x + _TILE))], np.int32)
+            missing = [(0, _TILE - n) for n in tile.shape]
+            yield np.pad(tile, missing)
+
+
+def _label_metadata(axes: str, pixel_size: tuple[float, float] | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": _ome_axes(axes)}
+    if pixel_size is not None:
+        metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeYUnit": "µm"}
+        metadata |= {"PhysicalSizeX": pixel_size[1], "PhysicalSizeXUnit": "µm"}
+    return metadata
 
 
 def write_labels(
@@ -71,10 +175,6 @@ def write_labels(
         raise BadImage(
             f"Label {labels.max()} is too large for a label TIFF", hint="Number the labels anew."
         )
-    metadata: dict[str, Any] = {"axes": _ome_axes(axes)}
-    if pixel_size is not None:
-        metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeYUnit": "µm"}
-        metadata |= {"PhysicalSizeX": pixel_size[1], "PhysicalSizeXUnit": "µm"}
     with replacing(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -82,7 +182,7 @@ def write_labels(
             ome=True,
             photometric="minisblack",
             compression="zlib",
-            metadata=metadata,
+            metadata=_label_metadata(axes, pixel_size),
         )
 
 
@@ -115,11 +215,9 @@ def _ome_axes(axes: str) -> str:
     return "".join(axis if axis in _OME_AXES else next(spare, axis) for axis in axes)
 
 
-def _usual_order(data: NDArray[Any], axes: str) -> tuple[NDArray[Any], str]:
+def _usual_order(data: Any, axes: str) -> tuple[Any, str]:
     """Y, X and samples last; letters that tifffile uses for unknown axes become T, Z, ..."""
-    order = [i for i, axis in enumerate(axes) if axis not in "YXS"]
-    order += [axes.index(axis) for axis in "YXS" if axis in axes]
-    data, axes = data.transpose(order), "".join(axes[i] for i in order)
+    data, axes = usual_order(data, axes)
     spare = iter(letter for letter in "TZPABDEFGHIJKLMNOQRUVW" if letter not in axes)
     return data, "".join(next(spare) if axis in "IQ" else axis for axis in axes)
 

@@ -57,7 +57,7 @@ def as_command(recipe: Recipe, model: ModelMetadata, path: str | None) -> str:
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
-        elif name == "frames":
+        elif name in ("frames", "region"):
             continue  # the command takes whole files
         elif isinstance(value, tuple):
             words += [option, ",".join(str(each) for each in dict.fromkeys(value))]

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 Hull = NDArray[np.int32]
 Box = tuple[slice, slice]
 ISOTROPIC = (1.0, 1.0)
+_PIXELS_AT_ONCE = 1 << 22
 
 
 def count_pixels(labels: NDArray[np.int32], count: int, weights: Any = None) -> Array:
@@ -48,26 +49,57 @@ def find_boxes(labels: NDArray[Any]) -> list[Box]:
     Parameters
     ----------
     labels : ndarray of integers, (Y, X)
-        Every number from 1 to the highest is there.
+        Every number from 1 to the highest is there; 0 is background.
     """
-    from scipy.ndimage import find_objects
-
-    boxes: list[Box] = find_objects(labels)
-    return boxes
+    boxes: Any = _boxes(labels, int(labels.max(initial=0)))
+    return list(boxes)
 
 
-def number_objects(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Names of the objects, and labels that number them 1 to n in this order."""
+def number_objects(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], list[Box]]:
+    """Names of the objects, labels that number them 1 to n in this order, and their boxes."""
     highest = int(labels.max(initial=0))
     if labels.min(initial=0) < 0 or highest > max(labels.size, 1000):
         found = np.unique(labels)
-    else:
-        found = np.flatnonzero(np.bincount(labels.ravel()))
-    names = found[found != 0]
-    if len(names) == highest == (names[-1] if highest else 0):
-        return names, labels.astype(np.int32, copy=False)
-    numbers = np.searchsorted(names, labels) + 1
-    return names, np.where(labels == 0, 0, numbers).astype(np.int32)
+        found = found[found != 0]
+        numbers = np.where(labels == 0, 0, np.searchsorted(found, labels) + 1).astype(np.int32)
+        return found, numbers, find_boxes(numbers)
+    boxes = _boxes(labels, highest)
+    there = np.array([False, *(box is not None for box in boxes)])
+    if not there[1:].all():
+        labels = np.take(np.where(there, np.cumsum(there), 0).astype(np.int32), labels)
+    numbered = labels.astype(np.int32, copy=False)
+    return np.flatnonzero(there), numbered, [box for box in boxes if box is not None]
+
+
+def _boxes(labels: NDArray[Any], highest: int) -> list[Box | None]:
+    """Box of every number from 1 to the highest; None for one that is not there.
+
+    Looking at runs along the rows, some rows at a time, is ten times faster than at pixels.
+    """
+    if not highest:
+        return []
+    first = np.full((2, highest + 1), np.iinfo(np.int64).max)
+    last = np.zeros((2, highest + 1), np.int64)
+    rows = max(1, _PIXELS_AT_ONCE // labels.shape[1])
+    for top in range(0, len(labels), rows):
+        number, y, start, stop = _runs(labels[top : top + rows])
+        for axis, (low, high) in enumerate(((y + top, y + top + 1), (start, stop))):
+            np.minimum.at(first[axis], number, low)
+            np.maximum.at(last[axis], number, high)
+    ends = zip(*first[:, 1:].tolist(), *last[:, 1:].tolist(), strict=True)
+    return [(slice(y0, y1), slice(x0, x1)) if y1 else None for y0, x0, y1, x1 in ends]
+
+
+def _runs(labels: NDArray[Any]) -> tuple[NDArray[np.intp], ...]:
+    """Label, row, first column and the column after the last of every run along a row."""
+    height, width = labels.shape
+    change = np.empty((height, width + 1), bool)
+    change[:, 0], change[:, -1] = labels[:, 0] != 0, labels[:, -1] != 0
+    np.not_equal(labels[:, 1:], labels[:, :-1], out=change[:, 1:-1])
+    y, x = np.divmod(np.flatnonzero(change), width + 1)
+    value = np.where(x < width, labels[y, np.minimum(x, width - 1)], 0).astype(np.intp)
+    starts = np.flatnonzero(value)
+    return value[starts], y[starts], x[starts], x[starts + 1]
 
 
 def crofton_perimeter(
@@ -155,11 +187,12 @@ def hull_pixel_count(corners: Hull) -> float:
 
     Counting pixels in the hull, as in the object, makes the solidity of a digital disc 1.
     """
-    x, y = corners.T.astype(np.int64)
-    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
-    twice_area = abs(int((x * next_y - next_x * y).sum()))
-    border = int(np.gcd(abs(next_x - x), abs(next_y - y)).sum())
-    return (twice_area + border) / 2 + 1
+    sides = np.concatenate([corners[1:], corners[:1]]) - corners
+    border = int(np.gcd(sides[:, 0], sides[:, 1]).sum())
+    return float(cv2.contourArea(corners)) + border / 2 + 1
+
+
+_EDGES = np.array([(0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
 
 
 def calipers(
@@ -181,8 +214,7 @@ def calipers(
         of the rectangle of least area. The outline goes through the middle of pixel edges, so
         that neither half pixels are lost nor corners counted that a smooth outline lacks.
     """
-    edges = np.array([(0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
-    points = (corners[:, None] + edges).reshape(-1, 2) * (pixel_size[1], pixel_size[0])
+    points = (corners[:, None] + _EDGES).reshape(-1, 2) * (pixel_size[1], pixel_size[0])
     ring = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
     ring -= ring[0]
     squares = (ring**2).sum(axis=1)
@@ -190,7 +222,11 @@ def calipers(
     sides = np.concatenate([ring[1:], ring[:1]]) - ring
     sides /= np.sqrt((sides**2).sum(axis=1))[:, None]
     normals = sides[:, ::-1] * (-1, 1)
-    across, along = np.ptp(ring @ normals.T, axis=0), np.ptp(ring @ sides.T, axis=0)
+    across, along = _extent(ring @ normals.T), _extent(ring @ sides.T)
     best = int(np.argmin(across * along))
     shorter, longer = sorted((float(across[best]), float(along[best])))
     return math.sqrt(furthest), float(across.min()), longer, shorter
+
+
+def _extent(positions: Array) -> Array:
+    return np.asarray(positions.max(axis=0) - positions.min(axis=0))

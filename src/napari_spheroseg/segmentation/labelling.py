@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -43,14 +44,61 @@ def label_and_boxes(
     probability: Map, settings: PostProcessing, distance: Map | None = None
 ) -> tuple[Labels, list[Box]]:
     """`label`, and the box of each object, as `find_boxes` has it."""
-    labels, stats = _components(_morphology(_threshold(probability, settings), settings))
+    mask = open_and_close(_threshold(probability, settings), settings)
+    labels, stats = _components(_fill_holes(mask) if settings.fill_holes else mask)
+    return finish(labels, stats, probability, distance, settings)
+
+
+def finish(
+    labels: Labels,
+    stats: NDArray[Any],
+    probability: Map,
+    distance: Map | None,
+    settings: PostProcessing,
+    *,
+    middle_area: float | None = None,
+    window: Box | None = None,
+    shape: tuple[int, int] | None = None,
+) -> tuple[Labels, list[Box]]:
+    """Connected components to objects: split what touches, filter, number from 1 to n.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (Y, X)
+        Components, numbered 1 to m.
+    stats : ndarray of integers, (m, 5)
+        x, y, width, height and area of each.
+    probability, settings, distance
+        As in `label`.
+    middle_area : float, optional
+        Median area of the components; of a window: that of all components of the whole plane.
+    window : (slice, slice), optional
+        Where in the plane all this lies; by default it is the whole.
+    shape : (int, int), optional
+        Height and width of the plane.
+    """
     if settings.split_touching:
-        labels, stats = _split(labels, stats, distance, settings)
+        labels, stats = _split(labels, stats, distance, settings, middle_area)
     keep = _passes(labels, stats, probability, settings)
+    if settings.exclude_edge:
+        edges = _edges(window, shape) if window and shape else (0, 0, *labels.shape)
+        keep &= _inside(stats, edges)
     return _keep(labels, keep), [_box(row) for row in stats[keep]]
 
 
-def _box(stats: NDArray[np.int32]) -> Box:
+def _edges(window: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the plane, counted from a window's corner."""
+    y, x = (side.start for side in window)
+    return -y, -x, shape[0] - y, shape[1] - x
+
+
+def _inside(stats: NDArray[Any], edges: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """Which objects do not touch the edge."""
+    (x, y, width, height, _), (top, left, bottom, right) = stats.T, edges
+    return np.asarray((x > left) & (x + width < right) & (y > top) & (y + height < bottom), bool)
+
+
+def _box(stats: NDArray[Any]) -> Box:
     x, y, width, height = stats[:4].tolist()
     return slice(y, y + height), slice(x, x + width)
 
@@ -67,7 +115,8 @@ def _threshold(probability: Map, settings: PostProcessing) -> Mask:
     return seeded[components]
 
 
-def _morphology(mask: Mask, settings: PostProcessing) -> Mask:
+def open_and_close(mask: Mask, settings: PostProcessing) -> Mask:
+    """A mask after opening and closing: a pixel sees twice the sum of both radii."""
     steps = ((cv2.MORPH_OPEN, settings.opening), (cv2.MORPH_CLOSE, settings.closing))
     for operation, radius in steps:
         if radius:
@@ -75,7 +124,7 @@ def _morphology(mask: Mask, settings: PostProcessing) -> Mask:
             wide = cv2.copyMakeBorder(mask, radius, radius, radius, radius, cv2.BORDER_REFLECT)
             wide = cv2.morphologyEx(wide, operation, _disc(radius))
             mask = np.ascontiguousarray(wide[radius:-radius, radius:-radius], dtype=np.uint8)
-    return _fill_holes(mask) if settings.fill_holes else mask
+    return mask
 
 
 def _disc(radius: int) -> Mask:
@@ -97,8 +146,12 @@ def _components(mask: Mask) -> tuple[Labels, NDArray[np.int32]]:
 
 
 def _split(
-    labels: Labels, stats: NDArray[np.int32], distance: Map | None, settings: PostProcessing
-) -> tuple[Labels, NDArray[np.int32]]:
+    labels: Labels,
+    stats: NDArray[Any],
+    distance: Map | None,
+    settings: PostProcessing,
+    middle_area: float | None,
+) -> tuple[Labels, NDArray[Any]]:
     """Cut objects between the peaks of the distance to their border.
 
     A peak is an object of its own where the way to any higher peak goes down far enough: grey
@@ -107,9 +160,12 @@ def _split(
     from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
-    candidates, heights = (
-        _by_shape(labels, stats) if distance is None else _by_distance(labels, stats, distance)
-    )
+    if distance is None:
+        candidates, heights = _by_shape(labels, stats)
+    else:
+        if middle_area is None:
+            middle_area = float(np.median(stats[:, 4])) if len(stats) else 0.0
+        candidates, heights = _by_distance(labels, stats, distance, smoothing(middle_area))
     cut, count = labels.copy(), len(stats)
     for number in candidates:
         window = _box(stats[number - 1])
@@ -133,7 +189,7 @@ def _split(
 _Heights = Callable[[Box, NDArray[np.bool_]], NDArray[Any]]
 
 
-def _by_shape(labels: Labels, stats: NDArray[np.int32]) -> tuple[Iterable[int], _Heights]:
+def _by_shape(labels: Labels, stats: NDArray[Any]) -> tuple[Iterable[int], _Heights]:
     """Objects with dents, and the distance to their border as their shape has it."""
 
     def heights(window: Box, inside: NDArray[np.bool_]) -> NDArray[Any]:
@@ -148,14 +204,18 @@ def _by_shape(labels: Labels, stats: NDArray[np.int32]) -> tuple[Iterable[int], 
     return [n for n in range(1, len(stats) + 1) if dented(n)], heights
 
 
+def smoothing(middle_area: float) -> float:
+    """Deviation (px) that distances are smoothed by, from the median area of the components."""
+    return max(0.6, _SMOOTH * (2 * math.sqrt(middle_area / math.pi)))
+
+
 def _by_distance(
-    labels: Labels, stats: NDArray[np.int32], distance: Map
+    labels: Labels, stats: NDArray[Any], distance: Map, deviation: float
 ) -> tuple[Iterable[int], _Heights]:
     """Objects in which the network sees several middles, and what it sees, smoothed."""
     if not len(stats):
         return [], lambda window, inside: distance[window]
-    diameter = 2 * np.sqrt(np.median(stats[:, 4]) / np.pi)
-    smooth = cv2.GaussianBlur(distance, (0, 0), max(0.6, _SMOOTH * float(diameter)))
+    smooth = cv2.GaussianBlur(distance, (0, 0), deviation)
     tops = (labels > 0) & (smooth >= cv2.dilate(smooth, np.ones((3, 3), np.uint8)))
     count, numbers, _, _ = cv2.connectedComponentsWithStats(tops.astype(np.uint8), connectivity=8)
     owner = np.zeros(count, np.int32)
@@ -182,7 +242,7 @@ def _stats(labels: Labels, count: int) -> NDArray[np.int32]:
 
 def _passes(
     labels: Labels,
-    stats: NDArray[np.int32],
+    stats: NDArray[Any],
     probability: Map,
     settings: PostProcessing,
 ) -> NDArray[np.bool_]:
@@ -195,16 +255,12 @@ def _passes(
         keep &= count_pixels(labels, count, probability) / area >= settings.min_probability
     if settings.min_circularity > 0 or settings.min_solidity > 0:
         keep &= _well_shaped(labels, stats, keep, settings)
-    if settings.exclude_edge and count:
-        x, y, width, height, _ = stats.T
-        inside_x = (x > 0) & (x + width < labels.shape[1])
-        keep &= inside_x & (y > 0) & (y + height < labels.shape[0])
     return np.asarray(keep, bool)
 
 
 def _well_shaped(
     labels: Labels,
-    stats: NDArray[np.int32],
+    stats: NDArray[Any],
     candidates: NDArray[np.bool_],
     settings: PostProcessing,
 ) -> NDArray[np.bool_]:

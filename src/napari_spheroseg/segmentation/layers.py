@@ -63,6 +63,24 @@ def placement(
     return placed
 
 
+def label_placement(
+    frames: Frames, pixel_size: tuple[float, float] | None, like: Any = None
+) -> dict[str, Any]:
+    """As `placement`, for labels: their first pixel lies where the region of the image begins."""
+    placed = placement(frames, pixel_size, like)
+    if frames.region is None:
+        return placed
+    axes = layer_axes(frames)
+    corner = np.zeros(len(axes))
+    corner[-2:] = frames.corner
+    if "affine" in placed:  # turned, too: the corner moves as the image's layer says
+        placed["translate"] = like.affine.inverse(like.data_to_world(corner))
+    else:
+        origin = placed.get("translate", [0.0] * len(axes))
+        placed["translate"] = np.asarray(origin) + np.asarray(placed["scale"]) * corner
+    return placed
+
+
 def label_arguments(frames: Frames, labels: NDArray[np.int32], table: Any) -> dict[str, Any]:
     """Data and features of the Labels layer; napari wants the label as ``index``."""
     axes = layer_axes(frames)

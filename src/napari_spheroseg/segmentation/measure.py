@@ -15,7 +15,6 @@ from .geometry import (
     Box,
     calipers,
     crofton_perimeter,
-    find_boxes,
     hull,
     hull_pixel_count,
     number_objects,
@@ -151,8 +150,7 @@ def measure_plane(
     pair = pixel_pair(pixel_size)
     size = pair or (1.0, 1.0)
     if boxes is None:
-        names, labels = number_objects(labels)
-        boxes = find_boxes(labels)
+        names, labels, boxes = number_objects(labels)
     else:
         names = np.arange(1, len(boxes) + 1)
     values = _measure_each(labels, boxes, image, probability, size)

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..polygon import Polygon, Ring
-from .geometry import Box, find_boxes, number_objects
+from .geometry import Box, number_objects
+
+_OBJECTS_AT_ONCE = 256
 
 
 def outline(
@@ -33,26 +35,31 @@ def outline(
     list of Polygon
         In the order of labels; an object in several parts has several polygons.
     """
-    polygons: list[Polygon] = []
-    within: dict[tuple[int, int], float] = {}  # object and the one around it: area of the hole
     if boxes is None:
-        names, labels = number_objects(labels)
-        boxes = find_boxes(labels)
+        names, labels, boxes = number_objects(labels)
     else:
         names = np.arange(1, len(boxes) + 1)
-    for number, box in enumerate(boxes, start=1):
-        window = labels[box]
-        corner = np.array([box[0].start, box[1].start], np.float32)
-        for outer, holes in _rings(window == number):
-            for hole in holes:
-                within |= {(i, number): _area(hole) for i in _labels_in(hole, window, number)}
-            rings = [simplify(ring, tolerance) + corner for ring in (outer, *holes)]
-            polygons.append(Polygon(number, rings[0], tuple(rings[1:])))
+    parts: list[tuple[int, list[Ring]]] = []
+    within: dict[tuple[int, int], float] = {}  # object and the one around it: area of the hole
+    for start in range(0, len(boxes), _OBJECTS_AT_ONCE):
+        for number, rings in _rings(labels, boxes, start):
+            for hole in rings[1:]:
+                inside = _labels_in(hole, labels, number)
+                within |= {(each, number): _area(hole) for each in inside}
+            parts.append((number, [simplify(ring, tolerance) for ring in rings]))
     parents = dict(sorted(within, key=lambda pair: within[pair], reverse=True))  # smallest last
     named = [None, *names.tolist()]
     return [
-        replace(each, id=named[each.id], parent=named[parents.get(each.id, 0)]) for each in polygons
+        Polygon(named[number], rings[0], tuple(rings[1:]), parent=named[parents.get(number, 0)])
+        for number, rings in parts
     ]
+
+
+def moved(polygon: Polygon, by: Any) -> Polygon:
+    """The polygon moved by (y, x) pixels."""
+    shift = np.asarray(by, np.float32)
+    holes = tuple(hole + shift for hole in polygon.holes)
+    return replace(polygon, outer=polygon.outer + shift, holes=holes)
 
 
 def simplify(ring: Ring, tolerance: float) -> Ring:
@@ -76,42 +83,67 @@ def simplify(ring: Ring, tolerance: float) -> Ring:
     return np.asarray(fewer if len(fewer) >= 3 else ring, np.float32)
 
 
-def _rings(mask: NDArray[np.bool_]) -> list[tuple[Ring, list[Ring]]]:
-    """Outer rings of an 8-connected object, each with its holes."""
-    image = np.pad(mask, 1).astype(np.uint8)
-    chains, tree = cv2.findContours(image, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(-1, -1))
-    found: dict[int, tuple[Ring, list[Ring]]] = {}
-    parents = tree[0, :, 3]
-    for i in np.flatnonzero(parents < 0).tolist():
-        found[i] = (_between_pixels(chains[i]), [])
+def _rings(
+    labels: NDArray[np.int32], boxes: list[Box], start: int
+) -> Iterator[tuple[int, list[Ring]]]:
+    """Number and rings, first the outer one, of every part of the objects from `start` on."""
+    chains: list[NDArray[np.int32]] = []
+    parts: list[tuple[int, list[int]]] = []  # number of the object, and which chains are its rings
+    for number, (y, x) in enumerate(boxes[start : start + _OBJECTS_AT_ONCE], start=start + 1):
+        mask = (labels[y, x] == number).view(np.uint8)
+        found, tree = cv2.findContours(
+            mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x.start, y.start)
+        )
+        parts += [(number, [len(chains) + i for i in ring]) for ring in _nested(tree[0, :, 3])]
+        chains += found
+    rings = _between_pixels(chains)
+    for number, which in parts:
+        yield number, [rings[i] for i in which]
+
+
+def _nested(parents: NDArray[np.int32]) -> list[list[int]]:
+    """Outer rings, each followed by its holes."""
+    if len(parents) == 1:
+        return [[0]]
+    found = {i: [i] for i in np.flatnonzero(parents < 0).tolist()}
     for i in np.flatnonzero(parents >= 0).tolist():
-        found[int(parents[i])][1].append(_between_pixels(chains[i]))
+        found[int(parents[i])].append(i)
     return list(found.values())
 
 
-def _between_pixels(chain: NDArray[np.int32]) -> Ring:
-    """The line between inside and outside, from the border pixels that OpenCV follows.
+def _between_pixels(chains: list[NDArray[np.int32]]) -> list[Ring]:
+    """The lines between inside and outside, from the border pixels that OpenCV follows.
 
     At each border pixel the follower turns from where it came from to where it goes on, and every
     pixel that it looks at between the two is outside: the middles of the edges towards those that
     share an edge with it are the points of the line, as marching squares would find them.
+
+    All chains together: numpy's overhead is then paid once, not for every object.
     """
-    points = chain.reshape(-1, 2)[:, ::-1]
-    if len(points) == 1:
-        return np.asarray(points + _UNIT[::2] / 2, np.float32)
-    steps = np.concatenate([points[1:], points[:1]]) - points
-    goes = _DIRECTION_OF[steps[:, 0] + 1, steps[:, 1] + 1]
-    came = np.concatenate([goes[-1:], goes[:-1]])
-    looked = _LOOKED_AT[came, goes]
+    points = np.concatenate(chains).reshape(-1, 2)
+    lengths = np.array([len(chain) for chain in chains])
+    ends = np.cumsum(lengths)
+    firsts = ends - lengths
+    onward = np.arange(1, len(points) + 1)
+    onward[ends - 1] = firsts
+    steps = points[onward] - points
+    goes = _DIRECTION_OF[3 * steps[:, 1] + steps[:, 0]]
+    came = np.empty_like(goes)
+    came[onward] = goes
+    looked = _LOOKED_AT[8 * came + goes]
+    looked[firsts[lengths == 1]] = _ALL_ROUND
     outside = looked >= 0
-    middles = np.repeat(points, outside.sum(axis=1), axis=0) + _UNIT[looked[outside]] / 2
-    return np.asarray(middles, np.float32)
+    edges = np.count_nonzero(outside, axis=1)
+    corners = np.repeat(points[:, ::-1].astype(np.float32), edges, axis=0)
+    corners += _HALF[looked[outside]]
+    return np.split(corners, np.cumsum(edges)[ends[:-1] - 1])
 
 
 # the eight directions (dy, dx), from the right and on towards the top
 _UNIT = np.array([(0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1)])
-_DIRECTION_OF = np.zeros((3, 3), int)
-_DIRECTION_OF[tuple(_UNIT.T + 1)] = range(8)
+_HALF = (_UNIT / 2).astype(np.float32)
+_DIRECTION_OF = np.zeros(9, np.int8)
+_DIRECTION_OF[_UNIT @ (3, 1)] = range(8)  # an index of -4 to -1 counts from the end
 
 
 def _looked_at(came: int, goes: int) -> list[int]:
@@ -122,23 +154,25 @@ def _looked_at(came: int, goes: int) -> list[int]:
     return edges + [-1] * (4 - len(edges))
 
 
-_LOOKED_AT = np.array([[_looked_at(came, goes) for goes in range(8)] for came in range(8)])
+_LOOKED_AT = np.array([_looked_at(c, g) for c in range(8) for g in range(8)], np.int8)
+_ALL_ROUND = (0, 2, 4, 6)  # a single pixel has an edge on every side
 
 
 def _area(ring: Ring) -> float:
     return float(cv2.contourArea(ring))
 
 
-def _labels_in(hole: Ring, window: NDArray[np.int32], around: int) -> Iterator[int]:
+def _labels_in(hole: Ring, labels: NDArray[np.int32], around: int) -> list[int]:
     """Labels of the pixels within a hole, but for that of the object around it."""
     from skimage.draw import polygon2mask
 
     low = np.ceil(hole.min(axis=0)).astype(int)
     high = np.floor(hole.max(axis=0)).astype(int) + 1
-    inside = window[low[0] : high[0], low[1] : high[1]]
-    if ((inside != 0) & (inside != around)).any():
-        mask = polygon2mask(inside.shape, hole - low)
-        yield from (int(each) for each in np.unique(inside[mask]) if each not in (0, around))
+    inside = labels[low[0] : high[0], low[1] : high[1]]
+    if not ((inside != 0) & (inside != around)).any():
+        return []
+    found = np.unique(inside[polygon2mask(inside.shape, hole - low)])
+    return [int(each) for each in found if each not in (0, around)]
 
 
 def rasterise(polygons: list[Polygon], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -28,6 +28,11 @@ class _Source(Settings):
     frames: tuple[tuple[int, ...], ...] | None = Field(
         None, description="Positions along the leading axes; None for all."
     )
+    region: tuple[int, int, int, int] | None = Field(
+        None,
+        description="Part of the image: first row, row after the last, first column, column after "
+        "the last; None for all.",
+    )
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
 
 

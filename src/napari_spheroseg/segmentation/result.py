@@ -17,9 +17,9 @@ from ..inference.frames import Frames, Index
 from ..polygon import Polygon
 from .geometry import Box
 from .labelling import label_and_boxes
-from .layers import label_arguments, placement, shape_arguments
+from .layers import label_arguments, label_placement, placement, shape_arguments
 from .measure import column_names, measure_plane
-from .polygons import outline
+from .polygons import moved, outline
 from .recipe import Recipe
 from .settings import PostProcessing
 
@@ -87,17 +87,25 @@ def describe(
 ) -> Plane:
     """Polygons and measurements of labels that are there already; see `analyse`."""
     table = measure_plane(labels, grey, probability, pixel_size, boxes)
-    means = dict(zip(table["label"], table["mean_probability"], strict=True))
+    return outlined_anew(Plane(labels, [], table), settings.tolerance, boxes)
+
+
+def outlined_anew(plane: Plane, tolerance: float, boxes: list[Box] | None = None) -> Plane:
+    """The same objects with polygons of another tolerance."""
+    means = dict(zip(plane.table["label"], plane.table["mean_probability"], strict=True))
     polygons = [
         replace(each, mean_probability=float(means[each.id]))
-        for each in outline(labels, settings.tolerance, boxes)
+        for each in outline(plane.labels, tolerance, boxes)
     ]
-    return Plane(labels, polygons, table)
+    return replace(plane, polygons=polygons)
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Objects found in an image, as labels, polygons and a table; ids are equal in all three.
+
+    Of a region of an image there are labels and probability of the region alone; polygons and
+    centroids have their place in the whole image.
 
     Attributes
     ----------
@@ -120,6 +128,7 @@ class Segmentation:
     warnings: tuple[str, ...] = ()
     corrections: NDArray[np.int32] | None = None
     _planes: dict[Index, Plane] = field(init=False, default_factory=dict, repr=False)
+    _same_objects: dict[Index, Plane] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -144,6 +153,8 @@ class Segmentation:
         return self._planes[index]
 
     def _analyse(self, index: Index) -> Plane:
+        if index in self._same_objects:  # only the tolerance differs
+            return outlined_anew(self._same_objects[index], self.settings.tolerance)
         maps = self.maps[index]
         how = (
             self.frames.grey(index),
@@ -182,7 +193,7 @@ class Segmentation:
         """Outlines in pixels, each in its own frame."""
         return [
             replace(
-                each,
+                moved(each, self.frames.corner) if self.frames.region else each,
                 id=each.id + self.offsets[index],
                 parent=None if each.parent is None else each.parent + self.offsets[index],
                 frame=index,
@@ -196,9 +207,13 @@ class Segmentation:
         """One row an object; a stack's table names the frame along each leading axis."""
         import pandas as pd
 
+        size = self.settings.pixel_size or (1.0, 1.0)
+        unit = "um" if self.settings.pixel_size else "px"
+        centroid = [f"centroid_y_{unit}", f"centroid_x_{unit}"]
         tables = []
         for index, plane in self.planes.items():
             table = plane.table.assign(label=plane.table["label"] + self.offsets[index])
+            table[centroid] += np.multiply(self.frames.corner, size)
             for axis, position in reversed(list(zip(self.frames.leading_axes, index, strict=True))):
                 table.insert(1, axis.lower(), position)
             tables.append(table)
@@ -222,7 +237,11 @@ class Segmentation:
         wanted = self.settings.post_processing().replace(**changes)
         made_with = {k: v for k, v in self.settings.made_with.items() if k != _BY_HAND}
         settings = self.settings.replace(**dict(wanted), made_with=made_with)
-        return replace(self, settings=settings, corrections=None)
+        changed = replace(self, settings=settings, corrections=None)
+        same_objects = self.settings.post_processing().replace(tolerance=wanted.tolerance) == wanted
+        if same_objects and self.corrections is None:
+            changed._same_objects.update(self._same_objects | self._planes)
+        return changed
 
     def corrected(self, labels: NDArray[Any]) -> Segmentation:
         """The same image with labels that somebody corrected; polygons and table follow them.
@@ -250,11 +269,19 @@ class Segmentation:
         """How many objects there are and how large, as one sentence."""
         count = len(self.table)
         if not count:
-            return "No objects."
+            return f"No objects{self._where}."
         unit = "px" if self.settings.pixel_size is None else "um"
         diameter = self.table[f"equivalent_diameter_{unit}"].mean()
         objects = "object" if count == 1 else "objects"
-        return f"{count} {objects}, mean diameter {diameter:.4g} {unit.replace('um', 'µm')}."
+        size = f"mean diameter {diameter:.4g} {unit.replace('um', 'µm')}"
+        return f"{count} {objects}{self._where}, {size}."
+
+    @property
+    def _where(self) -> str:
+        if self.frames.region is None:
+            return ""
+        height, width = self.frames.plane_shape
+        return f" in a part of {width} × {height} px"
 
     def continues(self, other: Segmentation) -> bool:
         """Whether both are of the same image, and made in the same way but for post-processing."""
@@ -294,13 +321,22 @@ class Segmentation:
         list of tuple
             For ``viewer.add_layer(napari.layers.Layer.create(*each))``.
         """
-        shared = {
-            **placement(self.frames, self.settings.pixel_size, like),
-            "metadata": {"spheroseg": self.recipe},
+        where = (self.frames, self.settings.pixel_size, like)
+        metadata = {"spheroseg": self.recipe}
+        labels = {
+            **label_placement(*where),
+            **self.layer_data["labels"],
+            "metadata": metadata,
+            "name": f"{name} labels",
+            "opacity": 0.4,
         }
-        labels = {**shared, "name": f"{name} labels", "opacity": 0.4, **self.layer_data["labels"]}
         labels["data"] = labels["data"].copy()  # napari paints on what it is given
-        shapes = {**shared, "name": f"{name} polygons", **self.layer_data["shapes"]}
+        shapes = {
+            **placement(*where),
+            **self.layer_data["shapes"],
+            "metadata": dict(metadata),
+            "name": f"{name} polygons",
+        }
         return [(labels.pop("data"), labels, "labels"), (shapes.pop("data"), shapes, "shapes")]
 
     def _stack(self, planes: Mapping[Index, NDArray[Any]], dtype: Any) -> NDArray[Any]:

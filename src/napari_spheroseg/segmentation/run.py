@@ -22,7 +22,6 @@ from .recipe import Recipe, versions
 from .result import Segmentation
 from .scale import look
 
-
 _log = logging.getLogger(__name__)
 
 
@@ -93,6 +92,7 @@ def segment_steps(
     recipe = recipe.replace(
         axes=frames.axes,
         channel=frames.channel,
+        region=frames.region,
         frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
     )
     warnings = _warn(constant, len(wanted)) + _say_concessions(predictor)
@@ -196,7 +196,8 @@ def segment(
         Asked after every tile; True stops.
     **settings
         ``axes`` (one letter an axis, like "TCYX"), ``channel``, ``frames`` (positions along the
-        leading axes, by default all); any field of `Preparation` and `PostProcessing`. What is
+        leading axes, by default all), ``region`` (first row, row after the last, first column,
+        column after the last); any field of `Preparation` and `PostProcessing`. What is
         not given is as the model recommends.
 
     Returns
@@ -215,7 +216,8 @@ def segment(
     >>> result = ss.segment(image, "unet", pixel_size=0.65)  # doctest: +SKIP
     >>> result.table["equivalent_diameter_um"].mean()  # doctest: +SKIP
     """
-    frames = Frames.of(image, settings.get("axes"), settings.get("channel"))
+    given = (settings.get(name) for name in ("axes", "channel", "region"))
+    frames = Frames.of(image, *given)
     predictor = open_predictor(model, device, backend, precision)
     recipe = complete(predictor, threshold, pixel_size, settings)
     steps = segment_steps(frames, predictor, recipe, recipe.frames)

@@ -32,8 +32,12 @@ def usual_diameter(labels: NDArray[np.int32]) -> float:
     float
         In px; NaN without objects. Debris, small and numerous, hardly moves it.
     """
-    areas = np.sort(np.bincount(labels.ravel())[1:])
-    areas = areas[areas > 0]
+    return diameter_of_areas(np.bincount(labels.ravel())[1:])
+
+
+def diameter_of_areas(areas: NDArray[Any]) -> float:
+    """`usual_diameter` of objects whose areas (px²) are known; 0 counts as none."""
+    areas = np.sort(areas[areas > 0])
     if not len(areas):
         return math.nan
     middle = areas[np.searchsorted(np.cumsum(areas), areas.sum() / 2)]
@@ -88,7 +92,10 @@ def look(
 
 
 def better_scale(
-    diameter: float, shape: tuple[int, int], preparation: Preparation
+    diameter: float,
+    shape: tuple[int, int],
+    preparation: Preparation,
+    longest_side: float = _LONGEST_SIDE,
 ) -> Preparation | None:
     """Preparation that brings objects of a diameter (px) within `best_diameter`, if it is not so.
 
@@ -100,6 +107,8 @@ def better_scale(
         Height and width of the image.
     preparation : Preparation
         With a `best_diameter`.
+    longest_side : float
+        An image of this working size (px) is not enlarged further.
 
     Returns
     -------
@@ -113,7 +122,7 @@ def better_scale(
     smallest, largest = preparation.best_diameter
     scale = min(max(diameter * now, smallest), largest) / diameter
     # a large image is not enlarged further; nor shrunk, unless its objects are large
-    scale = min(scale, max(now, _LONGEST_SIDE / max(shape)), 16)
+    scale = min(scale, max(now, longest_side / max(shape)), 16)
     if max(scale / now, now / scale) < _WORTH_IT:
         return None
     return preparation.replace(size=None, long_side=None, scale=scale)

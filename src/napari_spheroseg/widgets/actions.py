@@ -50,6 +50,7 @@ class ResultActions(Container):
         if shown is None:
             return
         stem = "".join(c if c.isalnum() or c in " -_." else "_" for c in shown.image.name)
+        stem += _part(shown)
         try:
             write_result(shown.corrected(), Path(folder), stem, with_table=True)
         except SpherosegError as error:
@@ -72,6 +73,12 @@ class ResultActions(Container):
             show_error(str(error))
         else:
             show_info("Copied.")
+
+
+def _part(shown: ShownResult) -> str:
+    """Where labels of a part lie in the image, for the name of their file."""
+    region = shown.segmentation.frames.region
+    return "" if region is None else "_y{}-{}_x{}-{}".format(*region)
 
 
 def _python(shown: ShownResult) -> str:

@@ -32,10 +32,11 @@ from .more_settings import SERVICE, MoreSettings
 from .news import news
 from .preferences import preferences
 from .shown import ShownResult
-from .source import current_frame, full_resolution
+from .source import current_frame, full_resolution, visible_region
 from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
+WHOLE, VIEW = "Whole image", "Current view only"
 _LEAST_WIDTH = 340  # px; no number is cut off
 _MEASURE_AFTER = 400  # ms without another stroke of the brush
 
@@ -50,8 +51,9 @@ class SegmentWidget(Container):
 
     Notes
     -----
-    Children that scripts can set: ``image``, ``model``, ``threshold``, ``frames``, ``more`` (the
-    other settings, by field name), ``run`` (becomes Cancel while it runs), ``progress``.
+    Children that scripts can set: ``image``, ``model``, ``threshold``, ``frames``, ``region``,
+    ``more`` (the other settings, by field name), ``run`` (becomes Cancel while it runs),
+    ``progress``.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -66,7 +68,8 @@ class SegmentWidget(Container):
         self._job: Job | None = None
         self._build()
         choices = Container(
-            widgets=[self.image, self.model, self.threshold, self.frames], labels=True
+            widgets=[self.image, self.model, self.threshold, self.frames, self.region],
+            labels=True,
         )
         choices.margins = (0, 0, 0, 0)
         super().__init__(
@@ -109,6 +112,13 @@ class SegmentWidget(Container):
         )
         self.frames = ComboBox(
             name="frames", label="Slices", choices=[EVERY, CURRENT], visible=False
+        )
+        self.region = ComboBox(
+            name="region",
+            label="Region",
+            choices=[WHOLE, VIEW],
+            tooltip="Current view only: just the part of the image that is on screen is segmented. "
+            "Zoom in to try settings quickly, or to work on a part of a large image.",
         )
         self.more = MoreSettings(wanted)
         self.run = PushButton(name="run", text="Run", tooltip="Outline the spheroids")
@@ -214,7 +224,9 @@ class SegmentWidget(Container):
                 "There is no image to segment",
                 hint="Open one, or try File ▸ Open Sample ▸ Spheroids.",
             )
-        frames = Frames.of(full_resolution(layer), **self.more.axes_and_channel())
+        only = visible_region(layer, self._viewer) if self.region.value == VIEW else None
+        how = self.more.axes_and_channel()
+        frames = Frames.of(full_resolution(layer), **how, region=only)
         indices = None
         if frames.leading_shape and self.frames.value == CURRENT:
             indices = [current_frame(layer, frames, self._viewer)]
@@ -227,7 +239,7 @@ class SegmentWidget(Container):
             self.more.device.value,
             self._threads,
             self.threshold.value,
-            self.more.run_settings(),
+            {**self.more.run_settings(), "region": frames.region},
             shown.segmentation if indices and shown else None,
         )
 

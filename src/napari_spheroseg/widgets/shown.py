@@ -11,11 +11,13 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
-from ..inference.frames import Index
+from ..inference.frames import Index, Region
+from ..polygon import Polygon
 from ..readwrite.shapes import polygons_of
-from ..segmentation.layers import result_frame
-from ..segmentation.polygons import rasterise
+from ..segmentation.layers import label_placement, result_frame
+from ..segmentation.polygons import moved, rasterise
 from ..segmentation.result import Segmentation
+from .outlines import DisplayedRings
 
 LABELS, POLYGONS = "labels", "polygons"
 
@@ -41,7 +43,9 @@ class ShownResult:
         self.segmentation: Segmentation | None = None
         self.measured: Segmentation | None = None  # the same, or as it was corrected
         self._layers: dict[str, Layer] = {}
+        self._rings = DisplayedRings()
         self._array: NDArray[np.int32] | None = None
+        self._region: Region | None = None  # where the Labels layer lies
         self._updating = False
         self._edited: str | None = None
         self.previewed = False
@@ -83,7 +87,7 @@ class ShownResult:
         if self.edited == LABELS and self.labels is not None:
             return self.segmentation.corrected(np.asarray(self.labels.data).reshape(shape))
         if self.edited == POLYGONS and self.polygons is not None:
-            return self.segmentation.corrected(_paint(self.polygons, self.segmentation))
+            return self.segmentation.corrected(self._painted(self.polygons, self.segmentation))
         return self.segmentation
 
     def show(self, result: Segmentation) -> Iterator[None]:
@@ -97,7 +101,7 @@ class ShownResult:
         self.previewed = False
         labels, polygons = result.to_layers(name=self.image.name, like=self.image)
         if self.labels is None:
-            self._add_labels(labels)
+            self._add_labels(labels, result.frames.region)
         else:
             self._update_labels(result)
         yield
@@ -131,15 +135,17 @@ class ShownResult:
         self._layers[what] = layer
         self._viewer.add_layer(layer)
 
-    def _add_labels(self, layer_tuple: tuple[Any, ...]) -> None:
+    def _add_labels(self, layer_tuple: tuple[Any, ...], region: Region | None) -> None:
         data, arguments, kind = layer_tuple
         self._array = data
+        self._region = region
         layer = Layer.create(data, arguments, kind)
         self._add(LABELS, layer)
         layer.events.paint.connect(lambda: self._on_edit(LABELS, layer))
 
     def _add_polygons(self, layer_tuple: tuple[Any, ...]) -> None:
-        layer = Layer.create(*layer_tuple)
+        rings, arguments, kind = layer_tuple
+        layer = Layer.create(self._rings.show(rings), arguments, kind)
         self._add(POLYGONS, layer)
         layer.events.data.connect(lambda: self._on_edit(POLYGONS, layer))
 
@@ -152,6 +158,11 @@ class ShownResult:
         elif not np.array_equal(layer.data, arguments["data"]):
             np.copyto(layer.data, arguments["data"])
             layer.refresh(extent=False)
+        if result.frames.region != self._region:
+            self._region = result.frames.region
+            place = label_placement(result.frames, result.settings.pixel_size, self.image)
+            for what, value in place.items():
+                setattr(layer, what, value)
         layer.features = arguments["features"]
         layer.metadata["spheroseg"] = result.recipe
 
@@ -159,7 +170,7 @@ class ShownResult:
         """New rings; those that are more than before need a width and colours of their own."""
         layer, arguments = self.polygons, result.layer_data["shapes"]
         assert layer is not None
-        rings, before = arguments["data"], layer.nshapes
+        rings, before = self._rings.show(arguments["data"]), layer.nshapes
         if not _same(layer.data, rings):
             self._updating = True
             try:
@@ -171,6 +182,19 @@ class ShownResult:
                 self._updating = False
         layer.features = arguments["features"]
         layer.metadata["spheroseg"] = result.recipe
+
+    def _painted(self, layer: Shapes, result: Segmentation) -> NDArray[np.int32]:
+        """Labels of the polygons as they are now."""
+        labels = np.zeros(result.frames.shape, np.int32)
+        attributes = {"shape_type": layer.shape_type, "features": layer.features}
+        by_frame: dict[Index, list[Polygon]] = {}
+        for polygon in polygons_of(self._rings.exact(layer.data), attributes):
+            frame = result_frame(result.frames, polygon.frame)
+            by_frame.setdefault(frame, []).append(moved(polygon, np.negative(result.frames.corner)))
+        for frame, polygons in by_frame.items():
+            if all(0 <= i < n for i, n in zip(frame, labels.shape, strict=False)):
+                labels[frame] = rasterise(polygons, result.frames.plane_shape)
+        return labels
 
     def _on_edit(self, what: str, layer: Layer) -> None:
         if not self._updating and self._layers.get(what) is layer:
@@ -193,14 +217,3 @@ class ShownResult:
 def _same(shown: list[NDArray[Any]], rings: list[NDArray[Any]]) -> bool:
     pairs = zip(shown, rings, strict=False)
     return len(shown) == len(rings) and all(np.array_equal(a, b) for a, b in pairs)
-
-
-def _paint(layer: Shapes, result: Segmentation) -> NDArray[np.int32]:
-    """Labels of the polygons as they are now."""
-    labels = np.zeros(result.frames.shape, np.int32)
-    attributes = {"shape_type": layer.shape_type, "features": layer.features}
-    for polygon in polygons_of(layer.data, attributes):
-        frame = result_frame(result.frames, polygon.frame)
-        if all(0 <= i < n for i, n in zip(frame, labels.shape, strict=False)):
-            labels[frame][rasterise([polygon], result.frames.plane_shape) > 0] = polygon.id
-    return labels

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from ..inference.frames import Frames, Index
+from ..errors import BadSetting
+from ..inference.frames import Frames, Index, Region
 
 _LETTERS = "TZPABDEFGHIJKLMNOQRUVW"
 
@@ -45,3 +48,38 @@ def current_frame(layer: Image, frames: Frames, viewer: ViewerModel) -> Index:
         min(max(round(float(position[axes.index(axis)])), 0), length - 1)
         for axis, length in zip(frames.leading_axes, frames.leading_shape, strict=True)
     )
+
+
+def visible_region(layer: Image, viewer: ViewerModel) -> Region:
+    """The part of a layer that is on screen: the box around it where the layer is turned.
+
+    Raises
+    ------
+    BadSetting
+        Nothing of it is on screen, or the view is not that of its rows and columns.
+    """
+    dims, camera = viewer.dims, viewer.scene.camera
+    shown = dims.displayed
+    if dims.ndisplay != 2 or set(shown) != {dims.ndim - 2, dims.ndim - 1}:
+        raise BadSetting(
+            "The current view is not that of the image's rows and columns",
+            hint="Switch to 2-D and undo rolled axes, or choose the whole image as Region.",
+        )
+    half = np.array(viewer.canvas.viewbox_size(viewer.layers)) / (2 * camera.zoom)
+    centre = np.array(camera.center[-2:])
+    corners = []
+    for signs in product((-1, 1), repeat=2):
+        world = np.array(dims.point, float)
+        world[list(shown)] = centre + half * signs
+        corners.append(np.asarray(layer.world_to_data(world))[-2:])
+    shape = full_resolution(layer).shape[layer.ndim - 2 : layer.ndim]
+    # a pixel reaches half its width to either side of its centre
+    first = np.clip(np.floor(np.min(corners, axis=0) + 0.5), 0, shape).astype(int)
+    last = np.clip(np.ceil(np.max(corners, axis=0) + 0.5), 0, shape).astype(int)
+    if (last <= first).any():
+        raise BadSetting(
+            f"Nothing of '{layer.name}' is on screen",
+            hint="Move it into view (the house below the layers), or choose the whole image as "
+            "Region.",
+        )
+    return int(first[0]), int(last[0]), int(first[1]), int(last[1])

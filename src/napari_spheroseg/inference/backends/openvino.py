@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -63,15 +62,20 @@ class OpenVinoBackend:
         self._compiled = core.compile_model(core.read_model(as_onnx(model)), plugin, settings)
         used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         self.precision = next((k for k, v in _TYPES.items() if v in used or k in used), "float32")
-        self._requests = threading.local()
+        # a request serves one thread at a time. In a threading.local, it would be destroyed with
+        # the state of a thread of Qt's, which ends the process
+        self._free: list[Any] = []
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw output (B, K, H', W') of a batch (B, C, H, W)."""
-        if not hasattr(self._requests, "own"):  # a request serves one thread at a time
-            self._requests.own = self._compiled.create_infer_request()
+        try:
+            request = self._free.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
         with told_as_ours(self.device, batch.shape):
-            outputs = self._requests.own.infer([batch])
-            return np.array(outputs[0], np.float32)
+            output = np.array(request.infer([batch])[0], np.float32)
+        self._free.append(request)
+        return output
 
 
 def _plugin(device: str, available: list[str]) -> str:

@@ -1,0 +1,111 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from typer.testing import CliRunner
+
+import napari_spheroseg as ss
+from napari_spheroseg.batch.find import find_images, output_stems
+from napari_spheroseg.batch.run import segment_files
+from napari_spheroseg.readwrite.images import open_image
+
+HOW = {"device": "cpu", "backend": "torch", "tile": 64}
+
+
+@pytest.fixture
+def folder(tmp_path, image):
+    """The same image as OME-Zarr and as TIFF, and smaller ones."""
+    place = tmp_path / "in"
+    place.mkdir()
+    group = zarr.create_group(str(place / "slide.ome.zarr"), zarr_format=2)
+    array = group.create_array("0", shape=image.shape, chunks=(50, 50), dtype=image.dtype)
+    array[:] = image
+    scale = [{"type": "scale", "scale": [0.5, 0.5]}]
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+    datasets = [{"path": "0", "coordinateTransformations": scale}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    tifffile.imwrite(place / "large.tif", image, tile=(64, 64))
+    tifffile.imwrite(place / "small.tif", image[:60, :80])
+    return place
+
+
+@pytest.fixture
+def items(folder, tmp_path, bright):
+    paths = find_images([folder])
+    megapixels = 10_000 / 1e6  # large: of 128 by 160; small: of 60 by 80
+    return list(segment_files(paths, tmp_path / "out", str(bright), large_above=megapixels, **HOW))
+
+
+def test_zarr_folders_are_found_among_files(folder):
+    assert [path.name for path in find_images([folder])] == [
+        "large.tif",
+        "slide.ome.zarr",
+        "small.tif",
+    ]
+    assert find_images([folder / "slide.ome.zarr"]) == [folder / "slide.ome.zarr"]
+    assert find_images([str(folder / "*.zarr")]) == [folder / "slide.ome.zarr"]
+
+
+def test_our_own_labels_are_passed_over(folder):
+    (folder / "slide.ome.zarr").rename(folder / "slide_labels.ome.zarr")
+    assert [path.name for path in find_images([folder])] == ["large.tif", "small.tif"]
+
+
+def test_both_endings_of_a_zarr_are_no_part_of_the_name(folder):
+    assert output_stems([folder / "slide.ome.zarr"]) == {folder / "slide.ome.zarr": "slide"}
+
+
+def test_large_and_small_images_go_together(items, tmp_path):
+    assert [(item.objects, item.error) for item in items] == [(3, None), (3, None), (1, None)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "large_labels.tif",
+        "large_polygons.geojson",
+        "measurements.csv",
+        "run.json",
+        "slide_labels.ome.zarr",
+        "slide_polygons.geojson",
+        "small_labels.tif",
+        "small_polygons.geojson",
+    ]
+
+
+def test_labels_are_those_of_a_script(items, tmp_path, image, bright):
+    one = ss.segment(image, str(bright), **HOW).labels
+    for name in ("large_labels.tif", "slide_labels.ome.zarr"):
+        labels = np.asarray(open_image(tmp_path / "out" / name).data)
+        assert np.array_equal(labels > 0, one > 0)
+        assert labels.max() == one.max()
+
+
+def test_measurements_are_in_the_unit_of_each_file(items, tmp_path):
+    with (tmp_path / "out" / "measurements.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    of_slide = [row for row in rows if row["file"] == "slide.ome.zarr"]
+    of_large = [row for row in rows if row["file"] == "large.tif"]
+    assert len(of_slide) == len(of_large) == 3
+    assert float(of_slide[0]["area_um2"]) == pytest.approx(float(of_large[0]["area_px2"]) / 4)
+
+
+def test_a_large_image_that_fails_does_not_stop_the_others(folder, tmp_path, bright):
+    (folder / "slide.ome.zarr" / "0" / "0.0").write_bytes(b"damaged")
+    (folder / "slide.ome.zarr" / "0" / "0" / "0").parent.mkdir(exist_ok=True)
+    out = tmp_path / "out"
+    paths = find_images([folder])
+    items = list(segment_files(paths, out, str(bright), large_above=0.01, **HOW))
+    assert [bool(item.error) for item in items] == [False, True, False]
+    assert "cannot be read" in items[1].error
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert json.loads((out / "run.json").read_text())["images"][1]["state"] == "failed"
+
+
+def test_the_command_takes_a_zarr(folder, tmp_path, bright):
+    from napari_spheroseg.cli import app
+
+    words = ["segment", folder / "slide.ome.zarr", "-o", tmp_path / "out", "--model", bright]
+    words += ["--large-above", 0.01, "--device", "cpu", "--backend", "torch"]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "slide_labels.ome.zarr" / ".zattrs").is_file()
