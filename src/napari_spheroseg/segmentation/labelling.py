@@ -154,10 +154,9 @@ def _split(
 ) -> tuple[Labels, NDArray[Any]]:
     """Cut objects between the peaks of the distance to their border.
 
-    A peak is an object of its own where the way to any higher peak goes down far enough: grey
-    reconstruction, which needs no pixel size.
+    A peak is an object of its own where the way to any higher peak goes down far enough, which
+    needs no pixel size.
     """
-    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
     if distance is None:
@@ -170,13 +169,8 @@ def _split(
     for number in candidates:
         window = _box(stats[number - 1])
         inside = labels[window] == number
-        height = np.where(inside, heights(window, inside), 0).astype(np.float64)
-        down = height * settings.split_depth if distance is None else settings.split_depth
-        # maxima of the reconstruction: peaks of equal height are then one, too
-        peaks = inside & local_maxima(reconstruction(np.maximum(height - down, 0), height)).astype(
-            bool
-        )
-        markers = cv2.connectedComponents(peaks.astype(np.uint8), connectivity=8)[1]
+        height = np.where(inside, heights(window, inside), 0).astype(np.float32)
+        markers = _peaks(height, inside, settings.split_depth, relative=distance is None)
         extra = int(markers.max()) - 1
         if extra > 0:
             parts = watershed(-height, markers, mask=inside)
@@ -184,6 +178,29 @@ def _split(
             cut[window][inside] = new[inside]
             count += extra
     return (cut, stats) if count == len(stats) else _in_order(cut, count)
+
+
+def _peaks(height: Map, inside: NDArray[np.bool_], depth: float, *, relative: bool) -> Labels:
+    """Markers of the peaks from which every way to a higher one goes down by more than the depth.
+
+    The same as maxima of the grey reconstruction of what is lower by the depth, and many times
+    faster where peaks are few: each is asked whether the ground that is hardly lower than itself
+    holds something higher.
+    """
+    markers = np.zeros(height.shape, np.int32)
+    seen = ~inside
+    tops = np.flatnonzero(inside & (height >= cv2.dilate(height, np.ones((3, 3), np.uint8))))
+    for top in tops[np.argsort(-height.flat[tops], kind="stable")]:
+        if seen.flat[top]:
+            continue
+        own = height.flat[top]
+        ground = height >= (own * (1 - depth) if relative else own - depth)
+        parts = cv2.connectedComponents((ground & inside).astype(np.uint8), connectivity=8)[1]
+        around = parts == parts.flat[top]
+        seen |= around
+        if height[around].max() <= own:
+            markers[around] = markers.max() + 1
+    return markers
 
 
 _Heights = Callable[[Box, NDArray[np.bool_]], NDArray[Any]]
