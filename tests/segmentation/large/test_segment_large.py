@@ -192,11 +192,29 @@ def test_a_given_diameter_is_followed_as_in_one_piece(both, field):
     assert_equal(*both(field, best_diameter=(10.0, 14.0), diameter=24, long_side=100))
 
 
-def test_a_plane_too_large_for_a_first_look_is_sampled(both, field, monkeypatch):
+@pytest.mark.parametrize(("radius", "step"), [(5, 16), (14, 40), (60, 150)])
+def test_the_scale_of_a_very_large_plane_is_found_on_samples(
+    radius, step, bright, disc, tmp_path, monkeypatch
+):
     monkeypatch.setattr(scale, "LARGE", 1000)
-    settings = {"long_side": 32, "best_diameter": (20.0, 24.0)}
-    found = both(field, **settings)[1]
-    assert len(found.table) >= 5  # of which the first look, at a sixth of the size, sees few
+    plane = np.full((300, 300), 100, np.uint16)
+    for y in range(step // 2, 300, step):
+        for x in range(step // 2, 300, step):
+            plane[disc(plane.shape, (y, x), radius)] = 3000
+    seen = []
+    better = scale.better_scale
+    monkeypatch.setattr(scale, "better_scale", lambda *a, **k: seen.append(a[0]) or better(*a, **k))
+    how = {"long_side": 32, "best_diameter": (10.0, 14.0), **QUICK}
+    found = ss.segment_large(plane, tmp_path, str(bright), **how)
+    assert seen == [pytest.approx(2 * radius, rel=0.2)]
+    assert len(found.table) == len(range(step // 2, 300, step)) ** 2
+
+
+def test_samples_of_a_very_large_plane_without_objects_are_no_error(bright, tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "LARGE", 1000)
+    plane = np.random.default_rng(0).integers(0, 9, (200, 200)).astype(np.uint16)
+    how = {"long_side": 32, "best_diameter": (10.0, 14.0), "threshold": 1.0, **QUICK}
+    assert len(ss.segment_large(plane, tmp_path, str(bright), **how).table) == 0
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, bool, np.int32])

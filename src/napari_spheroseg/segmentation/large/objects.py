@@ -16,7 +16,7 @@ from .maps import Map, Maps
 from .room import Room
 from .source import grown, within
 
-_LARGEST = 64_000_000  # pixels in the box of an object, beyond which its window fits no memory
+_LARGEST = 16_000_000  # pixels in the box of an object: splitting it takes 130 bytes for each
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from ...inference.predictor import Predictor
 from ...inference.prepare import working_shape
 from ...models import Preparation
 from ...readwrite.images import LARGE
+from ..geometry import Box
 from ..scale import better_scale, diameter_of_areas
 from ..settings import PostProcessing
 from .maps import Maps, predict
@@ -20,9 +21,9 @@ from .objects import find_objects
 from .room import Room
 from .source import Source
 
-_LEAST = 8  # px; objects that the first look shows smaller are measured on samples instead
-_SAMPLES = 3  # along each axis
-_CLOSER = (4, 1)  # samples are so many times larger than what the network sees of them
+_SAMPLE = 4  # samples are so many times larger than what the network sees of them
+_CLOSER, _FARTHER = 1, 16  # and these, where their objects are seen too small or too large
+_SEEN = (8, 0.25)  # smallest diameter (px) and largest (of a sample) that can be measured
 
 Areas = NDArray[np.int64]
 
@@ -34,11 +35,11 @@ def look(
     settings: PostProcessing,
     room: Room,
 ) -> Generator[None, None, Maps]:
-    """Predict a plane at the scale that suits its objects, as `segmentation.scale.look` does.
+    """Predict a plane at the scale that suits its objects.
 
-    A plane of more than `LARGE` pixels is not held to that function's longest side, but never
-    enlarged; and where the first look shows its objects too small to be measured, samples of the
-    plane are looked at closer.
+    A plane of up to `LARGE` pixels is looked at as `segmentation.scale.look` does. A first look at
+    all of a larger one would show its objects too small: samples of it are looked at instead. It is
+    not held to that function's longest side, but never enlarged.
 
     Yields
     ------
@@ -51,28 +52,20 @@ def look(
     """
     if preparation.best_diameter is None:
         return (yield from predict(predictor, source, preparation, room))
-    if preparation.diameter is not None:
-        better = _better(preparation.diameter, source.shape, preparation)
-        return (yield from predict(predictor, source, better or preparation, room))
-    maps = yield from predict(predictor, source, preparation, room)
-    diameter = diameter_of_areas((yield from _areas(maps, settings, room)))
-    shown = diameter * working_shape(source.shape, preparation)[0] / source.shape[0]
-    if math.prod(source.shape) > LARGE and not shown >= _LEAST:
-        closer = yield from _sampled(predictor, source, preparation, settings, room)
-        diameter = diameter if math.isnan(closer) else closer
-    better = _better(diameter, source.shape, preparation)
-    if better is None:
+    diameter, maps = preparation.diameter, None
+    is_large = math.prod(source.shape) > LARGE
+    if diameter is None and is_large and (preparation.long_side or preparation.size):
+        diameter = yield from _sampled(predictor, source, preparation, settings, room)
+    elif diameter is None:
+        maps = yield from predict(predictor, source, preparation, room)
+        diameter = diameter_of_areas((yield from _areas(maps, settings, room)))
+    longest = {"longest_side": max(source.shape)} if is_large else {}
+    better = better_scale(diameter, source.shape, preparation, **longest)
+    if maps is not None and better is None:
         return maps
-    maps.array.delete()
-    return (yield from predict(predictor, source, better, room))
-
-
-def _better(
-    diameter: float, shape: tuple[int, int], preparation: Preparation
-) -> Preparation | None:
-    if math.prod(shape) > LARGE:
-        return better_scale(diameter, shape, preparation, longest_side=max(shape))
-    return better_scale(diameter, shape, preparation)
+    if maps is not None:
+        maps.array.delete()
+    return (yield from predict(predictor, source, better or preparation, room))
 
 
 def _areas(maps: Maps, settings: PostProcessing, room: Room) -> Generator[None, None, Areas]:
@@ -92,28 +85,32 @@ def _sampled(
     settings: PostProcessing,
     room: Room,
 ) -> Generator[None, None, float]:
-    """Usual diameter (px) in windows of the plane, seen closer until it can be measured."""
-    diameter = math.nan
-    if preparation.long_side is None and preparation.size is None:
-        return diameter  # samples would be seen no closer
-    whole_only = settings.replace(exclude_edge=True)
-    for factor in _CLOSER:
-        side = factor * max(working_shape(source.shape, preparation))
+    """Usual diameter (px) in samples, from as near as it can be measured; NaN without objects."""
+
+    def seen_from(factor: int) -> Generator[None, None, float]:
         found = [np.zeros(0, np.int64)]
-        for box in _samples(source.shape, side):
+        for box in _samples(source.shape, factor * side, count=2 if factor == _FARTHER else 3):
             maps = yield from predict(predictor, source.part(box), preparation, room)
             found.append((yield from _areas(maps, whole_only, room)))
             maps.array.delete()
-        diameter = diameter_of_areas(np.concatenate(found))
-        if diameter / factor >= _LEAST:
-            break
-    return diameter
+        return diameter_of_areas(np.concatenate(found))
+
+    side = max(working_shape(source.shape, preparation))
+    whole_only = settings.replace(exclude_edge=True)
+    diameter = yield from seen_from(_SAMPLE)
+    if diameter < _SEEN[0] * _SAMPLE:
+        other = yield from seen_from(_CLOSER)
+    elif not diameter < _SEEN[1] * _SAMPLE * side:
+        other = yield from seen_from(_FARTHER)
+    else:
+        return diameter
+    return diameter if math.isnan(other) else other
 
 
-def _samples(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
-    """Windows spread evenly over a plane."""
+def _samples(shape: tuple[int, int], side: int, count: int) -> list[Box]:
+    """Windows spread evenly over a plane, so many along each axis where they are not the same."""
     corners = [
-        np.unique(np.linspace(0, max(n - side, 0), _SAMPLES).astype(int)).tolist() for n in shape
+        np.unique(np.linspace(0, max(n - side, 0), count).astype(int)).tolist() for n in shape
     ]
     return [
         (slice(y, min(y + side, shape[0])), slice(x, min(x + side, shape[1])))
