@@ -115,7 +115,7 @@ def test_settings_arrive(evaluate, folders):
 def test_the_network_runs_once_for_all_thresholds(model, folders):
     runs = []
     model.network.register_forward_hook(lambda *_: runs.append(1))
-    ss.evaluate(model, folders, device="cpu")
+    ss.evaluate(model, folders, device="cpu", backend="torch")
     assert len(runs) == 3
 
 
