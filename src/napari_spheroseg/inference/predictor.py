@@ -111,9 +111,7 @@ class Predictor:
         preparation = preparation or self.model.metadata.preparation
         working = _padded_shape(working_shape(shape, preparation), preparation.multiple)
         blend = _blend(working, preparation, self._concessions.tile)
-        batch = self._concessions.batch or batch_for(
-            self.model, blend.tile, self.device, len(blend)
-        )
+        batch = self._batch(blend)
         weights, activations = network_bytes(self.model, blend.tile)
         maps = len(self.model.metadata.outputs)
         of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
@@ -161,9 +159,7 @@ class Predictor:
         padded = _pad(prepared, preparation.multiple)
         while True:
             blend = _blend(padded.shape[1:], preparation, self._concessions.tile)
-            batch = self._concessions.batch or batch_for(
-                self.model, blend.tile, self.device, len(blend)
-            )
+            batch = self._batch(blend)
             try:
                 maps = yield from self._predict(padded, blend, batch, preparation)
             except OutOfMemory as error:
@@ -171,6 +167,11 @@ class Predictor:
             else:
                 maps = maps[:, : prepared.shape[1], : prepared.shape[2]]
                 return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
+
+    def _batch(self, blend: Blend) -> int:
+        """Tiles that go through the network together."""
+        learnt = self._concessions.batch
+        return learnt or batch_for(self.model, blend.tile, self.device, len(blend))
 
     def _predict(
         self, padded: Float, blend: Blend, batch: int, preparation: Preparation

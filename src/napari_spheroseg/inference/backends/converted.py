@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,12 @@ def _usable(folder: Path) -> Path:
             return folder
     except OSError:
         pass
+    return _temporary()
+
+
+@cache
+def _temporary() -> Path:
+    """One folder for this process."""
     return Path(tempfile.mkdtemp(prefix="spheroseg-"))
 
 
