@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +23,8 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    recommended_by_model: ClassVar[bool] = False
+    """Whether models come with values of their own."""
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -62,6 +62,8 @@ def test_every_image_gets_labels_and_polygons(run, folder, out):
         "a_polygons.geojson",
         "c_labels.tif",
         "c_polygons.geojson",
+        "images.csv",
+        "journal.sqlite",
         "measurements.csv",
         "run.json",
     ]
@@ -153,7 +155,8 @@ def test_an_image_without_objects_gets_results_too(run, folder, out):
 
 def test_where_all_fail_there_is_a_record_and_no_table(run, folder, out):
     run([folder / "b_empty.tif"])
-    assert [path.name for path in out.iterdir()] == ["run.json"]
+    found = sorted(path.name for path in out.iterdir())
+    assert found == ["images.csv", "journal.sqlite", "run.json"]
 
 
 def test_a_stack_is_written_with_its_axes(run, tmp_path, out, image):
@@ -185,7 +188,7 @@ def test_when_the_caller_stops_the_record_tells_what_is_done(folder, bright, out
     items = segment_files(good(folder), out, str(bright), device="cpu")
     next(items)
     items.close()
-    assert [each["state"] for each in record(out)["images"]] == ["done"]
+    assert [each["state"] for each in record(out)["images"]] == ["done", "waiting"]
     assert len(rows(out)) == 3
 
 

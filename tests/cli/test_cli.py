@@ -42,6 +42,8 @@ def test_segment_writes_the_results_and_exits_0(segment, folder, tmp_path):
         "a_polygons.geojson",
         "b_labels.tif",
         "b_polygons.geojson",
+        "images.csv",
+        "journal.sqlite",
         "measurements.csv",
         "run.json",
     ]

@@ -1,65 +1,38 @@
-"""Segment files one after the other, writing results as they come."""
+"""A batch from images to tables: what is to be done, who does it, what becomes of it."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
-import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-from ..errors import reason
-from ..inference.frames import Frames
+from ..errors import BadSetting, SpherosegError
 from ..inference.predictor import Predictor
-from ..readwrite.atomic import replacing, write_text
-from ..readwrite.geojson import PolygonFile, write_geojson
-from ..readwrite.images import LARGE, TIFF, open_image
-from ..readwrite.tiff import write_labels
-from ..segmentation.large.output import Output
-from ..segmentation.large.result import LargeSegmentation
-from ..segmentation.large.run import segment_large_steps
+from ..readwrite.atomic import remove_leftovers
 from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe, versions
-from ..segmentation.result import Segmentation
-from ..segmentation.run import complete, open_predictor, segment_steps
-from ..steps import run_to_end
+from ..segmentation.run import complete, open_predictor
 from .find import output_stems
+from .items import Done, File, Item, Source
+from .journal import NAME, Journal
+from .outputs import check_outputs
+from .pipeline import Event, run_here
+from .settings import BatchSettings
+from .stages import Job, Todo, discard
+from .tables import require_parquet, write_tables
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Item:
-    """What became of one file.
-
-    Attributes
-    ----------
-    path : Path
-        The input.
-    objects : int
-        Spheroids found.
-    seconds : float
-        Reading, segmenting and writing.
-    warnings : tuple of str
-    error : str or None
-        Why it failed.
-    """
-
-    path: Path
-    objects: int = 0
-    seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
+Existing = Literal["continue", "resume", "overwrite"]
 
 
-def segment_files(
-    paths: list[Path],
+class ChangedRecipe(BadSetting):
+    """The folder holds results that were made in another way."""
+
+
+def run_batch(
+    sources: Sequence[Source],
     out: Path,
     model: str = "unet",
     threshold: float = 0.5,
@@ -68,121 +41,181 @@ def segment_files(
     device: str = "auto",
     backend: str = "auto",
     precision: str = "auto",
-    large_above: float = LARGE / 1e6,
+    existing: Existing = "continue",
     **settings: Any,
-) -> Iterator[Item]:
-    """Segment files into a folder.
+) -> Iterator[Event]:
+    """Segment images into a folder; what an earlier run has done there is not done again.
 
     Parameters
     ----------
-    paths : list of Path
-        Images.
+    sources : sequence of Source
+        Images, as `File` or `Frame`.
     out : Path
-        Made if need be; gets ``<stem>_labels.tif`` and ``<stem>_polygons.geojson`` for each image,
-        ``measurements.csv`` for all objects, and ``run.json``.
-    model, threshold, pixel_size, device, backend, precision, **settings
+        Made if need be; gets the outputs of each image, ``measurements.csv`` for all objects,
+        ``images.csv``, ``run.json``, and the journal by which the same call goes on.
+    model, threshold, pixel_size, device, backend, precision
         As in `segment`; without a pixel size each file's own.
-    large_above : float
-        Images whose planes have more megapixels are read and written by window; their labels are
-        ``<stem>_labels.ome.zarr``, of a TIFF a tiled TIFF.
+    existing : {"continue", "resume", "overwrite"}
+        What to do where the folder holds results: go on with them, but refuse to mix two recipes;
+        go on with their recipe, whatever is asked for now; or delete them and begin anew.
+    **settings
+        Fields of `BatchSettings`; all others as in `segment`.
+
+    Yields
+    ------
+    Event
+        As images are skipped, go on, are done and fail; one that fails does not stop the others.
+
+    Raises
+    ------
+    ChangedRecipe
+        The folder's results were made in another way.
+    SpherosegError
+        The model, the device or a setting cannot be used, the folder cannot be written, or
+        another process is writing into it.
+    """
+    wanted = BatchSettings(
+        **{name: settings.pop(name) for name in BatchSettings.model_fields if name in settings}
+    )
+    if existing == "resume" and (made := _made(out)):
+        recipe, outputs = made
+        model, threshold = recipe.pop("model"), recipe.pop("threshold")
+        pixel_size = recipe.pop("pixel_size")
+        settings, wanted = recipe, wanted.replace(outputs=outputs)
+    check_outputs(wanted.outputs)
+    if wanted.table == "parquet":
+        require_parquet()
+    predictor = open_predictor(model, device, backend, precision)
+    complete_recipe = complete(predictor, threshold, pixel_size, settings)
+    with Journal(out) as journal:
+        remove_leftovers(out)
+        if existing == "overwrite":
+            _overwrite(journal, out)
+        _agree(journal, complete_recipe, wanted.outputs)
+        skipped, todo = _sort(sources, journal, out)
+        yield from (Event(item) for item in skipped)
+        yield from _run(todo, Job(out, complete_recipe, wanted), journal, predictor)
+
+
+def segment_files(
+    paths: Iterable[Path], out: Path, *recipe: Any, **settings: Any
+) -> Iterator[Item]:
+    """Segment files into a folder: `run_batch` of files, without the news in between.
 
     Yields
     ------
     Item
-        After every file; one that fails does not stop the others.
-
-    Raises
-    ------
-    SpherosegError
-        The model, the device or a setting cannot be used, or the tables cannot be written.
+        After every file that is done, skipped or has failed.
     """
-    predictor = open_predictor(model, device, backend, precision)
-    recipe = complete(predictor, threshold, pixel_size, settings)
-    started = datetime.now(UTC)
-    twice = Counter(path.name for path in paths)
-    names = {path: str(path) if twice[path.name] > 1 else path.name for path in paths}
-    items: list[Item] = []
-    tables: list[pd.DataFrame] = []
-    try:
-        for path, stem in output_stems(paths).items():
-            clock = time.perf_counter()
-            try:
-                output = Output(out, stem, path.suffix.lower() in TIFF, with_table=False)
-                result = _segment_file(path, predictor, recipe, output, large_above * 1e6)
-                tables.append(result.table.assign(file=names[path]))
-                done = (len(result.table), time.perf_counter() - clock, result.warnings)
-                items.append(Item(path, *done))
-            except Exception as error:  # whatever one file does, the others have their turn
-                items.append(Item(path, seconds=time.perf_counter() - clock, error=reason(error)))
-            yield items[-1]
-    finally:  # also when the caller stops: what is done is done, and the tables say so
-        _write_table(out / "measurements.csv", tables)
-        _write_run(out / "run.json", items, recipe.model_dump(mode="json"), started)
+    for event in run_batch([File(path) for path in paths], out, *recipe, **settings):
+        if event.item.state != "running":
+            yield event.item
 
 
-def write_result(result: Segmentation, out: Path, stem: str, *, with_table: bool = False) -> None:
-    """Write one result as ``<stem>_labels.tif`` and ``<stem>_polygons.geojson``.
-
-    Where asked, also its table as ``<stem>_measurements.csv``.
-
-    Raises
-    ------
-    UnreadableFile
-        They cannot be written.
-    """
-    axes, size = result.frames.leading_axes, result.settings.pixel_size
-    write_labels(out / f"{stem}_labels.tif", result.labels, axes + "YX", size)
-    content = PolygonFile(result.polygons, axes, size, result.recipe)
-    rows = result.table.to_dict("records")
-    write_geojson(out / f"{stem}_polygons.geojson", content, rows)  # type: ignore[arg-type]
-    if with_table:
-        with replacing(out / f"{stem}_measurements.csv") as temporary:
-            result.table.to_csv(temporary, index=False)
-
-
-def _segment_file(
-    path: Path, predictor: Predictor, recipe: Recipe, output: Output, large: float
-) -> Segmentation | LargeSegmentation:
-    """One file, written; axes and pixel size that the user did not give are the file's own."""
-    file = open_image(path, large)
-    frames = Frames.of(file.data, recipe.axes or file.axes, recipe.channel, recipe.region)
-    recipe = recipe.replace(pixel_size=recipe.pixel_size or file.pixel_size)
-    if math.prod(frames.plane_shape) > large:
-        return run_to_end(segment_large_steps(frames, predictor, recipe, output))
-    result = run_to_end(segment_steps(frames, predictor, recipe))
-    write_result(result, output.folder, output.stem)
-    return result
-
-
-def _write_table(path: Path, tables: list[pd.DataFrame]) -> None:
-    import pandas as pd
-
-    if not tables:
-        with contextlib.suppress(OSError):
-            path.unlink()  # of an earlier run: it says nothing of this one
-        return
-    whole = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    whole.insert(0, "file", whole.pop("file"))
-    with replacing(path) as temporary:
-        whole.to_csv(temporary, index=False)
-
-
-def _write_run(path: Path, items: list[Item], recipe: dict[str, Any], started: datetime) -> None:
-    record = {
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+def _run(todo: list[Todo], job: Job, journal: Journal, predictor: Predictor) -> Iterator[Event]:
+    run = {
+        "started": _now(),
+        "finished": None,
+        "device": predictor.device,
+        "backend": predictor.backend,
+        "precision": predictor.precision,
         "versions": versions(),
-        "recipe": recipe,
-        "images": [
-            {
-                "file": str(item.path),
-                "state": "failed" if item.error else "done",
-                "objects": item.objects,
-                "seconds": round(item.seconds, 3),
-                "warnings": list(item.warnings),
-                "error": item.error,
-            }
-            for item in items
-        ],
     }
-    write_text(path, json.dumps(record, indent=2) + "\n")
+    runs = journal.get("runs", [])
+    journal.note("runs", [*runs, run])
+    try:
+        for event in run_here(todo, job, predictor):
+            if event.item.state != "running":
+                journal.set(event.item, event.done)
+            yield event
+    finally:  # also when the caller stops: what is done is done, and the tables say so
+        journal.note("runs", [*runs, run | {"finished": _now()}])
+        parquet = job.settings.table == "parquet"
+        write_tables(journal, job.folder, lambda item: {}, parquet=parquet)
+
+
+def _made(out: Path) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """Recipe and outputs of the results that a folder holds."""
+    if not (out / NAME).exists():
+        return None
+    with Journal(out) as journal:
+        recipe = journal.get("recipe")
+        return None if recipe is None else (recipe, tuple(journal.get("outputs")))
+
+
+def _overwrite(journal: Journal, out: Path) -> None:
+    for _, done in journal.entries().values():
+        discard(out, done.files)
+    journal.forget()
+
+
+def _agree(journal: Journal, recipe: Recipe, outputs: tuple[str, ...]) -> None:
+    """Note how the results are made, or refuse to mix them with those that are there."""
+    now = {**_essence(recipe.model_dump(mode="json")), "outputs": list(outputs)}
+    made = journal.get("recipe")
+    if made is not None and any(done.files for _, done in journal.entries().values()):
+        then = {**_essence(made), "outputs": journal.get("outputs")}
+        changed = sorted(name for name in now if now[name] != then.get(name))
+        if changed:
+            say = ", ".join(f"{name} {then.get(name)} (now {now[name]})" for name in changed)
+            raise ChangedRecipe(
+                f"{journal.path.parent} holds results made with {say}",
+                hint="Go on with their settings (--resume), delete them and begin anew "
+                "(--overwrite), or choose another folder.",
+            )
+    journal.note("recipe", recipe.model_dump(mode="json"))
+    journal.note("outputs", list(outputs))
+
+
+def _essence(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What decides the result: not the machine, and of the model the weights, not the name."""
+    kept = {key: value for key, value in recipe.items() if key not in ("made_with", "model")}
+    return {**kept, "weights": recipe["made_with"]["sha256"] or recipe["model"]}
+
+
+def _sort(sources: Sequence[Source], journal: Journal, out: Path) -> tuple[list[Item], list[Todo]]:
+    """What is done already, and what is to be done."""
+    sources = list({source.key: source for source in sources}.values())
+    known = journal.entries()
+    journal.add(_named([each for each in sources if each.key not in known], known))
+    entries = journal.entries()
+    skipped, todo = [], []
+    for source in sources:
+        item, done = entries[source.key]
+        if item.state == "done" and _is_there(source, done, out):
+            skipped.append(item.skipped())
+        else:
+            discard(out, done.files)
+            todo.append((source, item))
+    return skipped, todo
+
+
+def _is_there(source: Source, done: Done, out: Path) -> bool:
+    """Whether the results are there, and the image is the one that they are of."""
+    try:
+        return source.mark() == done.mark and all((out / name).exists() for name in done.files)
+    except (SpherosegError, OSError):
+        return False  # the image is not there: let it fail and say why
+
+
+def _named(sources: list[Source], known: dict[str, tuple[Item, Done]]) -> list[Item]:
+    """Items for new images, of names that no other has."""
+    items = [item for item, _ in known.values()]
+    stems = output_stems([each.path for each in sources if isinstance(each, File)])
+    taken = {item.stem.casefold() for item in items}
+    twice = Counter(each.name for each in sources) + Counter(item.name for item in items)
+    new = []
+    for source in sources:
+        name, stem = source.name, source.stem
+        if isinstance(source, File):
+            stem = stems[source.path]
+            name = str(source.path) if twice[name] > 1 else name
+        numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
+        stem = next(each for each in numbered if each.casefold() not in taken)
+        taken.add(stem.casefold())
+        new.append(Item(source.key, name, stem, source.columns))
+    return new
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

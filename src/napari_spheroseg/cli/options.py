@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, get_origin
 
 import typer
 
@@ -51,12 +51,17 @@ def with_settings(
 def _option(settings: type[Settings], name: str) -> inspect.Parameter:
     field = settings.model_fields[name]
     default = field.default
-    said = "" if default is None else f"  [default: {_say(default)}, or as the model recommends]"
+    model = ", or as the model recommends" if settings.recommended_by_model else ""
+    said = "" if default is None else f"  [default: {_say(default)}{model}]"
     option = typer.Option(help=f"{field.description}{said}", show_default=False)
-    annotation = Annotated[Optional[plain_type(field.annotation)], option]  # type: ignore[valid-type]  # noqa: UP045
+    kind_of = plain_type(field.annotation)
+    kind_of = str if get_origin(kind_of) is tuple else kind_of  # the settings take it apart
+    annotation = Annotated[Optional[kind_of], option]  # type: ignore[valid-type]  # noqa: UP045
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
 def _say(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..batch.settings import BatchSettings
 from ..errors import BadSetting
 from ..models import Preparation
 from ..segmentation.measure import PixelSize
@@ -16,7 +18,8 @@ from ..segmentation.settings import PostProcessing
 from .options import with_settings
 
 if TYPE_CHECKING:
-    from ..batch.run import Item
+    from ..batch.items import Item
+    from ..batch.run import ChangedRecipe
 
 PREPARATION = (
     "diameter",
@@ -31,7 +34,7 @@ PREPARATION = (
 )
 
 
-@with_settings((PostProcessing, None), (Preparation, PREPARATION))
+@with_settings((PostProcessing, None), (Preparation, PREPARATION), (BatchSettings, None))
 def segment(
     inputs: Annotated[
         list[str],
@@ -64,25 +67,34 @@ def segment(
     precision: Annotated[
         str, typer.Option(help="auto (the fastest), float32, bfloat16 or float16.")
     ] = "auto",
-    large_above: Annotated[
-        float, typer.Option(help="Planes of more megapixels are read and written by window.")
-    ] = 64.0,
     reserve: Annotated[
         float,
         typer.Option(help="GB of the device to book for this run, waiting if need be."),
     ] = 0.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the settings of the results in the folder."),
+    ] = False,
     *,
     settings: dict[str, Any],
 ) -> int:
-    """Outline the spheroids in images; write labels, polygons and one table of measurements."""
+    """Outline the spheroids in images; write labels, polygons and tables of measurements.
+
+    What an earlier run has done in the folder is not done again.
+    """
     from ..batch.find import find_images
-    from ..batch.run import segment_files
+    from ..batch.run import ChangedRecipe, segment_files
     from ..inference import reservation
 
     paths = find_images(inputs)
     asked = {"channel": channel, "axes": axes, "diameter_um": diameter_um}
     settings |= {name: value for name, value in asked.items() if value is not None}
-    items = segment_files(
+    existing = "overwrite" if overwrite else "resume" if resume else "continue"
+    run = partial(
+        segment_files,
         paths,
         out,
         model,
@@ -91,26 +103,50 @@ def segment(
         device=device,
         backend=backend,
         precision=precision,
-        large_above=large_above,
         **settings,
     )
     with reservation.reserve(device, reserve):
-        failed = _tell(items, len(paths))
+        try:
+            failed = _tell(run(existing=existing), len(paths))
+        except ChangedRecipe as error:
+            failed = _tell(run(existing=_ask(error)), len(paths))
     print(f"Results are in {out}" + (f"; {failed} of {len(paths)} images failed" if failed else ""))
     return 1 if failed else 0
 
 
+def _ask(error: ChangedRecipe) -> str:
+    """What somebody at the keyboard wants; where nobody sits there, it is an error."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise error
+    print(error.message)
+    answer: str = typer.prompt(
+        "Go on with their settings (resume), delete them and begin anew (overwrite), or stop?",
+        "stop",
+    )
+    if answer not in ("resume", "overwrite"):
+        raise typer.Abort
+    return answer
+
+
 def _tell(items: Iterable[Item], total: int) -> int:
     """Say what becomes of each file; the number of those that failed."""
-    failed = 0
+    failed = skipped = 0
     for number, item in enumerate(items, start=1):
-        place = f"[{number}/{total}] {item.path.name}"
+        place = f"[{number}/{total}] {item.title}"
+        if item.state == "skipped":
+            skipped += 1
+            continue
+        if skipped:
+            print(f"{skipped} of {total} images were done before")
+            skipped = 0
         if item.error:
             failed += 1
             print(f"spheroseg: {item.path}: {' '.join(item.error.split())}", file=sys.stderr)
             continue
         found = f"{item.objects} object{'' if item.objects == 1 else 's'}"
         print(f"{place}: {found}, {item.seconds:.2f} s", *item.warnings, sep="; ")
+    if skipped:
+        print(f"All {total} images were done before" if skipped == total else "")
     return failed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from ..settings import Settings
 
 class Preparation(Settings):
     """How an image becomes what the network expects."""
+
+    recommended_by_model: ClassVar[bool] = True
 
     channels: Literal[1, 3] = Field(1, description="Channels that the network takes.")
     intensity: Literal["percentile", "8-bit", "fixed"] = Field(

@@ -32,6 +32,7 @@ _MAY_DIFFER = {
     "frames",
 }  # in results of one image that are shown together
 _BY_HAND = "corrected_by_hand"
+_OF_LABELS = {_BY_HAND, "tracking"}  # what no longer holds when labels are computed anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,8 @@ class Segmentation:
     warnings : tuple of str
         What the user should know.
     corrections : ndarray of int32 or None
-        Labels that somebody corrected by hand; they take the place of those computed.
+        Labels that somebody corrected by hand, or that carry the numbers of tracks; they take the
+        place of those computed.
     """
 
     frames: Frames
@@ -235,7 +237,7 @@ class Segmentation:
             A new one; nothing is computed until it is asked for.
         """
         wanted = self.settings.post_processing().replace(**changes)
-        made_with = {k: v for k, v in self.settings.made_with.items() if k != _BY_HAND}
+        made_with = {k: v for k, v in self.settings.made_with.items() if k not in _OF_LABELS}
         settings = self.settings.replace(**dict(wanted), made_with=made_with)
         changed = replace(self, settings=settings, corrections=None)
         same_objects = self.settings.post_processing().replace(tolerance=wanted.tolerance) == wanted
@@ -263,6 +265,23 @@ class Segmentation:
         made_with = {**self.settings.made_with, _BY_HAND: True}
         settings = self.settings.replace(made_with=made_with)
         return replace(self, settings=settings, corrections=np.array(labels, np.int32))
+
+    def with_planes(self, planes: Mapping[Index, Plane], **made_with: Any) -> Segmentation:
+        """The same image with these objects, whose numbers already hold for the whole stack.
+
+        Parameters
+        ----------
+        planes : mapping of tuple to Plane
+            One for every frame that was predicted.
+        **made_with
+            What the recipe says about them.
+        """
+        settings = self.settings.replace(made_with={**self.settings.made_with, **made_with})
+        labels = self._stack({index: plane.labels for index, plane in planes.items()}, np.int32)
+        changed = replace(self, settings=settings, corrections=labels)
+        for index, plane in planes.items():
+            changed._planes[index] = replace(plane, labels=labels[index])  # held once
+        return changed
 
     @property
     def summary(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from ..settings import Settings
@@ -9,6 +11,8 @@ from ..settings import Settings
 
 class PostProcessing(Settings):
     """How a probability map becomes objects; lengths and areas are in pixels of the image."""
+
+    recommended_by_model: ClassVar[bool] = True
 
     threshold: float = Field(
         0.5, ge=0, le=1, title="Threshold", description="Pixels above it belong to an object."

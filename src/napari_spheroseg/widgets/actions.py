@@ -44,7 +44,7 @@ class ResultActions(Container):
 
     def save_to(self, folder: str | Path) -> None:
         """Write labels, polygons and table into a folder, named after the image."""
-        from ..batch.run import write_result
+        from ..batch.outputs import write_result
 
         shown = self._current()
         if shown is None:

@@ -1,0 +1,156 @@
+"""The three stages of an image of a batch: read, predict, finish."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+import time
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..inference.frames import Frames
+from ..inference.predictor import Predictor
+from ..readwrite.images import TIFF, ImageFile
+from ..segmentation.large.output import Output
+from ..segmentation.large.result import LargeSegmentation
+from ..segmentation.large.run import segment_large_steps
+from ..segmentation.recipe import Recipe
+from ..segmentation.result import Segmentation
+from ..segmentation.run import Step, segment_steps
+from .items import Done, Item, Source
+from .outputs import OUTPUTS, write_outputs
+from .settings import BatchSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Result = Segmentation | LargeSegmentation
+Todo = tuple[Source, Item]
+
+
+@dataclass(frozen=True)
+class Job:
+    """How the images of a batch are segmented.
+
+    Attributes
+    ----------
+    folder : Path
+        For the results.
+    recipe : Recipe
+        Axes and pixel size that it lacks are those of each image.
+    settings : BatchSettings
+    """
+
+    folder: Path
+    recipe: Recipe
+    settings: BatchSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """An image in memory.
+
+    Attributes
+    ----------
+    image : ImageFile
+    mark : str
+        Changes when the image does.
+    seconds : float
+        Spent.
+    """
+
+    image: ImageFile
+    mark: str
+    seconds: float
+
+
+def read(source: Source, job: Job) -> Read:
+    """Read an image."""
+    clock = time.perf_counter()
+    mark = source.mark()
+    image = source.open(job.settings.large_above * 1e6)
+    return Read(image, mark, time.perf_counter() - clock)
+
+
+def predict(
+    image: ImageFile, item: Item, predictor: Predictor, job: Job
+) -> Generator[Step, None, Result]:
+    """Predict an image; a large one is written at once, window by window."""
+    recipe = job.recipe
+    frames = Frames.of(image.data, recipe.axes or image.axes, recipe.channel, recipe.region)
+    recipe = recipe.replace(pixel_size=recipe.pixel_size or image.pixel_size)
+    if math.prod(frames.plane_shape) > job.settings.large_above * 1e6:
+        as_tiff = item.path.suffix.lower() in TIFF
+        output = Output(job.folder, item.stem, as_tiff, with_table=False)
+        return (yield from segment_large_steps(frames, predictor, recipe, output))
+    return (yield from segment_steps(frames, predictor, recipe))
+
+
+def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> Done:
+    """Labels, polygons and measurements of a prediction, and the files that hold them.
+
+    Where one of them cannot be written, none is left.
+    """
+    clock = time.perf_counter()
+    if isinstance(result, LargeSegmentation):
+        files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
+    else:
+        names = job.settings.outputs
+        try:
+            files = write_outputs(result, job.folder, item.stem, names, item.path.name)
+        except Exception:
+            endings = (ending for name in names for ending in OUTPUTS[name].endings)
+            discard(job.folder, (item.stem + ending for ending in endings))
+            raise
+    table = result.table
+    return Done(
+        mark=mark,
+        objects=len(table),
+        seconds=seconds + time.perf_counter() - clock,
+        warnings=result.warnings,
+        files=files,
+        header=tuple(table.columns),
+        rows=table.to_csv(index=False, header=False, lineterminator="\n"),
+        images=_images(result, table),
+    )
+
+
+def discard(folder: Path, files: Iterable[str]) -> None:
+    """Delete results; a folder of zarr with all that is in it."""
+    for name in files:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """A row for every frame: objects, share of it that they cover, their mean diameter."""
+    size = result.settings.pixel_size
+    unit = "px" if size is None else "um"
+    area = math.prod(result.frames.plane_shape) * (1 if size is None else math.prod(size))
+    axes = result.frames.leading_axes.lower()
+    rows = []
+    for index in result.settings.frames or result.frames.indices():
+        place = dict(zip(axes, index, strict=True))
+        own = table.loc[(table[list(place)] == index).all(axis=1)] if place else table
+        covered = 100 * own[f"area_{unit}2"].sum() / area
+        diameter = own[f"equivalent_diameter_{unit}"].mean()
+        rows.append(
+            {
+                **place,
+                "objects": len(own),
+                "area_covered_percent": round(float(covered), 3),
+                f"mean_diameter_{unit}": None
+                if math.isnan(diameter)
+                else round(float(diameter), 3),
+            }
+        )
+    return tuple(rows)

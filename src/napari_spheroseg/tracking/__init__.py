@@ -1,0 +1,1 @@
+"""Time-lapse: an object keeps its number from frame to frame."""
