@@ -112,6 +112,13 @@ def test_objects_all_of_one_size_are_drawn(tmp_path):
     assert len(write_plots(objects, images, tmp_path)) == len(ALL)
 
 
+def test_unknown_sizes_are_not_drawn(tmp_path):
+    objects, images = batch()
+    objects["equivalent_diameter_um"] = np.nan
+    written = write_plots(objects, images, tmp_path)
+    assert [path.stem for path in written] == ["plate_count", "plate_area"]
+
+
 def test_names_are_only_text(tmp_path):
     objects, images = batch(("<A&1>",))
     for path in write_plots(objects, images, tmp_path):

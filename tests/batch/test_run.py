@@ -65,7 +65,9 @@ def test_every_image_gets_labels_and_polygons(run, folder, out):
         "images.csv",
         "journal.sqlite",
         "measurements.csv",
+        "report.html",
         "run.json",
+        "sizes.svg",
     ]
 
 

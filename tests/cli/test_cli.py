@@ -45,7 +45,9 @@ def test_segment_writes_the_results_and_exits_0(segment, folder, tmp_path):
         "images.csv",
         "journal.sqlite",
         "measurements.csv",
+        "report.html",
         "run.json",
+        "sizes.svg",
     ]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..errors import UnreadableFile
 from ..readwrite.images import SUFFIXES, ZARR, is_zarr, stem_of
+from .outputs import OUTPUTS
 
-_OURS = ("_labels.tif", f"_labels.ome{ZARR}")
+_OURS = tuple(ending for kind in OUTPUTS.values() for ending in kind.endings)
 
 
 def find_images(inputs: Iterable[str | Path]) -> list[Path]:

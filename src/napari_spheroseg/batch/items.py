@@ -79,8 +79,14 @@ class Item:
 
     def finished(self, done: Done) -> Item:
         """Its results are written."""
-        told = {"objects": done.objects, "seconds": done.seconds, "warnings": done.warnings}
-        return replace(self, state="done", error=None, **told)
+        return replace(
+            self,
+            state="done",
+            objects=done.objects,
+            seconds=done.seconds,
+            warnings=done.warnings,
+            error=None,
+        )
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ def draw_growth(objects: pd.DataFrame, images: pd.DataFrame | None = None) -> Dr
     name = next(str(each) for each in summary.columns if str(each).startswith("median_"))
     unit = name.removeprefix("median_")
     summary = summary[summary[name].notna() & summary[time].notna()]
+    if summary.empty:
+        return None
     panels = _panels(summary)
     highest = float(summary[f"upper_{unit}"].max())
     y_ticks = round_ticks(0, highest, 4)

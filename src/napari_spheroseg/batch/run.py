@@ -22,9 +22,14 @@ from .outputs import check_outputs
 from .pipeline import Event, run_here
 from .settings import BatchSettings
 from .stages import Job, Todo, discard
-from .tables import require_parquet, write_tables
+from .summary import summarise
+from .tables import require_parquet
 
 Existing = Literal["continue", "resume", "overwrite"]
+
+
+_DECIDE = {"outputs", "track", "track_distance", "track_gap"}
+"""Settings that results of one folder must share."""
 
 
 class ChangedRecipe(BadSetting):
@@ -78,10 +83,10 @@ def run_batch(
         **{name: settings.pop(name) for name in BatchSettings.model_fields if name in settings}
     )
     if existing == "resume" and (made := _made(out)):
-        recipe, outputs = made
+        recipe, written = made
         model, threshold = recipe.pop("model"), recipe.pop("threshold")
         pixel_size = recipe.pop("pixel_size")
-        settings, wanted = recipe, wanted.replace(outputs=outputs)
+        settings, wanted = recipe, wanted.replace(**written)
     check_outputs(wanted.outputs)
     if wanted.table == "parquet":
         require_parquet()
@@ -91,7 +96,7 @@ def run_batch(
         remove_leftovers(out)
         if existing == "overwrite":
             _overwrite(journal, out)
-        _agree(journal, complete_recipe, wanted.outputs)
+        _agree(journal, complete_recipe, wanted)
         skipped, todo = _sort(sources, journal, out)
         yield from (Event(item) for item in skipped)
         yield from _run(todo, Job(out, complete_recipe, wanted), journal, predictor)
@@ -130,17 +135,16 @@ def _run(todo: list[Todo], job: Job, journal: Journal, predictor: Predictor) -> 
             yield event
     finally:  # also when the caller stops: what is done is done, and the tables say so
         journal.note("runs", [*runs, run | {"finished": _now()}])
-        parquet = job.settings.table == "parquet"
-        write_tables(journal, job.folder, lambda item: {}, parquet=parquet)
+        summarise(journal, job.folder, job.settings)
 
 
-def _made(out: Path) -> tuple[dict[str, Any], tuple[str, ...]] | None:
-    """Recipe and outputs of the results that a folder holds."""
+def _made(out: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Recipe of, and what was written of, the results that a folder holds."""
     if not (out / NAME).exists():
         return None
     with Journal(out) as journal:
         recipe = journal.get("recipe")
-        return None if recipe is None else (recipe, tuple(journal.get("outputs")))
+        return None if recipe is None else (recipe, journal.get("written"))
 
 
 def _overwrite(journal: Journal, out: Path) -> None:
@@ -149,12 +153,13 @@ def _overwrite(journal: Journal, out: Path) -> None:
     journal.forget()
 
 
-def _agree(journal: Journal, recipe: Recipe, outputs: tuple[str, ...]) -> None:
+def _agree(journal: Journal, recipe: Recipe, settings: BatchSettings) -> None:
     """Note how the results are made, or refuse to mix them with those that are there."""
-    now = {**_essence(recipe.model_dump(mode="json")), "outputs": list(outputs)}
-    made = journal.get("recipe")
-    if made is not None and any(done.files for _, done in journal.entries().values()):
-        then = {**_essence(made), "outputs": journal.get("outputs")}
+    made = recipe.model_dump(mode="json")
+    written = settings.model_dump(mode="json", include=_DECIDE)
+    now, then = {**_essence(made), **written}, journal.get("recipe")
+    if then is not None and any(done.files for _, done in journal.entries().values()):
+        then = {**_essence(then), **journal.get("written")}
         changed = sorted(name for name in now if now[name] != then.get(name))
         if changed:
             say = ", ".join(f"{name} {then.get(name)} (now {now[name]})" for name in changed)
@@ -163,8 +168,8 @@ def _agree(journal: Journal, recipe: Recipe, outputs: tuple[str, ...]) -> None:
                 hint="Go on with their settings (--resume), delete them and begin anew "
                 "(--overwrite), or choose another folder.",
             )
-    journal.note("recipe", recipe.model_dump(mode="json"))
-    journal.note("outputs", list(outputs))
+    journal.note("recipe", made)
+    journal.note("written", written)
 
 
 def _essence(recipe: dict[str, Any]) -> dict[str, Any]:

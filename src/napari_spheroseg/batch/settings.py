@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from ..readwrite.images import LARGE
 from ..settings import Settings
+from ..tracking.settings import Tracking
 
 
 class BatchSettings(Settings):
@@ -21,6 +22,17 @@ class BatchSettings(Settings):
         "auto",
         description="How file names tell well, position and time: auto, none, the name of a "
         "built-in pattern, or one like {well}_{position}_{time}.",
+    )
+    track: Literal["no", "overlap", "motion"] = Field(
+        "no",
+        description="Follow objects through time, in stacks with an axis T and in images whose "
+        "names tell the time: by overlap, or by motion where they move by more than their size.",
+    )
+    track_distance: float = Field(
+        50, gt=0, description="An object moves no farther than this from frame to frame (px)."
+    )
+    track_gap: int = Field(
+        1, ge=0, le=100, description="An object may be missed in so many frames."
     )
     plots: bool = Field(True, description="Draw plots of the tables.")
     timeout: float = Field(
@@ -38,3 +50,9 @@ class BatchSettings(Settings):
         if isinstance(value, str):
             value = tuple(each.strip() for each in value.split(",") if each.strip())
         return value
+
+    def tracking(self) -> Tracking | None:
+        """How objects are followed; None where they are not."""
+        if self.track == "no":
+            return None
+        return Tracking(method=self.track, max_distance=self.track_distance, max_gap=self.track_gap)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.images import TIFF, ImageFile
@@ -22,6 +20,7 @@ from ..segmentation.large.run import segment_large_steps
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
 from ..segmentation.run import Step, segment_steps
+from ..tracking.run import tracked
 from .items import Done, Item, Source
 from .outputs import OUTPUTS, write_outputs
 from .settings import BatchSettings
@@ -97,6 +96,9 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     Where one of them cannot be written, none is left.
     """
     clock = time.perf_counter()
+    tracking = job.settings.tracking()
+    if tracking and isinstance(result, Segmentation) and "T" in result.frames.leading_axes:
+        result = tracked(result, tracking)
     if isinstance(result, LargeSegmentation):
         files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
     else:
@@ -108,6 +110,8 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
             discard(job.folder, (item.stem + ending for ending in endings))
             raise
     table = result.table
+    if tracking and "t" in table:
+        table = table.assign(track=table["label"])
     return Done(
         mark=mark,
         objects=len(table),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,21 @@ OBJECTS = "measurements.csv"
 IMAGES = "images.csv"
 RUN = "run.json"
 
-Columns = Callable[[Item], Mapping[str, Any]]
+Places = Mapping[str, Mapping[str, Any]]
+Tracks = Mapping[str, Mapping[int, int]]
 
 
-def write_tables(
-    journal: Journal, folder: Path, columns: Columns, *, parquet: bool = False
-) -> None:
+def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks) -> None:
     """Write the table of objects, the table of images, and ``run.json``.
 
     Parameters
     ----------
     journal : Journal
     folder : Path
-    columns : callable
-        More columns for the rows of an image, such as its well.
-    parquet : bool
-        Write the tables as Parquet, too.
+    places : mapping
+        More columns for the rows of an image, such as its well, by key.
+    tracks : mapping
+        The track of each label of an image, by key.
 
     Raises
     ------
@@ -42,15 +42,12 @@ def write_tables(
         They cannot be written.
     """
     write_text(folder / RUN, json.dumps(_record(journal), indent=2) + "\n")
-    _write_images(journal, folder / IMAGES, columns)
-    header = _header(journal, columns)
+    _write_images(journal, folder / IMAGES, places)
+    header = _header(journal, places, tracks)
     if header:
-        _write_objects(journal, folder / OBJECTS, header, columns)
+        _write_objects(journal, folder / OBJECTS, header, places, tracks)
     else:
         (folder / OBJECTS).unlink(missing_ok=True)  # of an earlier run: it says nothing of this one
-    if parquet:
-        for path in (folder / OBJECTS, folder / IMAGES):
-            _as_parquet(path)
 
 
 def require_parquet() -> None:
@@ -70,44 +67,56 @@ def require_parquet() -> None:
         ) from error
 
 
-def _own(item: Item, columns: Columns) -> dict[str, Any]:
-    return {"file": item.name, **columns(item), **item.columns}
+def _own(item: Item, places: Places) -> dict[str, Any]:
+    return {"file": item.name, **places.get(item.key, {}), **item.columns}
 
 
-def _header(journal: Journal, columns: Columns) -> list[str]:
+def _header(journal: Journal, places: Places, tracks: Tracks) -> list[str]:
     """Columns of all images, each once; those that not every image has stay empty there."""
     own: dict[str, None] = {}
     measured: dict[str, None] = {}
     for item, done in journal.results():
-        own |= dict.fromkeys(_own(item, columns))
+        own |= dict.fromkeys(_own(item, places))
+        own |= {"track": None} if item.key in tracks else {}
         measured |= dict.fromkeys(done.header)
     return list(own | measured)
 
 
-def _write_objects(journal: Journal, path: Path, header: list[str], columns: Columns) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
-        writer.writeheader()
+def _write_objects(
+    journal: Journal, path: Path, header: list[str], places: Places, tracks: Tracks
+) -> None:
+    with _table(path, header) as writer:
         for item, done in journal.results():
-            own = _own(item, columns)
-            for row in csv.reader(io.StringIO(done.rows, newline="")):
-                writer.writerow({**own, **dict(zip(done.header, row, strict=True))})
+            own, track = _own(item, places), tracks.get(item.key)
+            for values in csv.reader(io.StringIO(done.rows, newline="")):
+                row = {**own, **dict(zip(done.header, values, strict=True))}
+                if track is not None:
+                    row["track"] = track[int(row["label"])]
+                writer.writerow(row)
 
 
-def _write_images(journal: Journal, path: Path, columns: Columns) -> None:
+def _write_images(journal: Journal, path: Path, places: Places) -> None:
     rows: list[dict[str, Any]] = []
-    frames = {item.key: done.images for item, done in journal.results()}
-    for item, _ in journal.entries().values():
-        own = {**_own(item, columns), "state": item.state, "error": item.error}
-        own |= {"warnings": "; ".join(item.warnings), "seconds": round(item.seconds, 3)}
-        rows += [{**own, **frame} for frame in frames.get(item.key, [{}])]
-    header = list(dict.fromkeys(name for row in rows for name in row))
-    last = [name for name in ("warnings", "error", "seconds") if name in header]
-    header = [name for name in header if name not in last] + last
+    for item, done in journal.entries().values():
+        own = {**_own(item, places), "state": item.state}
+        told = {
+            "warnings": "; ".join(item.warnings),
+            "error": item.error,
+            "seconds": round(item.seconds, 3),
+        }
+        rows += [{**own, **frame, **told} for frame in done.images or [{}]]
+    header = dict.fromkeys(name for row in rows for name in row)
+    last = ("warnings", "error", "seconds")
+    with _table(path, [*(name for name in header if name not in last), *last]) as writer:
+        writer.writerows(rows)
+
+
+@contextmanager
+def _table(path: Path, header: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        yield writer
 
 
 def _record(journal: Journal) -> dict[str, Any]:
@@ -118,7 +127,7 @@ def _record(journal: Journal) -> dict[str, Any]:
         "runs": runs,
         "versions": versions(),
         "recipe": journal.get("recipe"),
-        "outputs": journal.get("outputs"),
+        "written": journal.get("written"),
         "images": [
             {
                 "file": item.key,
@@ -132,14 +141,3 @@ def _record(journal: Journal) -> dict[str, Any]:
             for item, _ in journal.entries().values()
         ],
     }
-
-
-def _as_parquet(path: Path) -> None:
-    import pandas as pd
-
-    target = path.with_suffix(".parquet")
-    if not path.exists():
-        target.unlink(missing_ok=True)
-        return
-    with replacing(target) as temporary:
-        pd.read_csv(path).to_parquet(temporary, index=False)

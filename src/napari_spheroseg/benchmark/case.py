@@ -97,7 +97,9 @@ def segment(
     for name, each in (("warm", warm), ("", path)):
         start, before = time.perf_counter(), peak_memory()
         files = [Path(each)]
-        for item in segment_files(files, Path(out) / name, model, device=device, backend=backend):
+        for item in segment_files(
+            files, Path(out) / name, model, device=device, backend=backend, existing="overwrite"
+        ):
             if item.error:
                 raise CaseFailed(item.error)
             found = {"objects": item.objects}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..errors import UnreadableFile
 
-
 PREFIX = ".spheroseg-"
 """What the names of files that are not complete begin with."""
 

@@ -98,6 +98,6 @@ class LargeSegmentation:
         import dask.array
 
         at = axes.index("C")
-        return dask.array.from_array(level)[  # type: ignore[no-untyped-call]
+        return dask.array.from_array(level)[
             (slice(None),) * at + (None,)
         ]
