@@ -180,14 +180,14 @@ class File:
     def mark(self) -> str:
         """Size and time of change."""
         try:
-            state = self.path.stat()
+            state = Path(self.key).stat()
         except OSError as error:
             raise UnreadableFile(f"There is no file {self.path}", hint="Check the path.") from error
         return f"{state.st_size} {state.st_mtime_ns}"
 
     def open(self, large: float) -> ImageFile:
         """As `open_image` does."""
-        return open_image(self.path, large)
+        return open_image(self.key, large)  # a worker may be in another folder
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -42,7 +42,7 @@ class Event:
     result: Result | None = None
 
 
-def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Iterator[Event]:
+def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Generator[Event]:
     """Segment images one after the other.
 
     Parameters

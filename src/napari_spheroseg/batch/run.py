@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BadSetting, SpherosegError
-from ..inference.predictor import Predictor
 from ..readwrite.atomic import remove_leftovers
 from ..segmentation.measure import PixelSize
-from ..segmentation.recipe import Recipe, versions
+from ..segmentation.recipe import Recipe
 from ..segmentation.run import complete, open_predictor
+from .cluster import Where, run_there
 from .find import output_stems
 from .items import Done, File, Item, Source
 from .journal import NAME, Journal
@@ -23,7 +23,10 @@ from .pipeline import Event, run_here
 from .settings import BatchSettings
 from .stages import Job, Todo, discard
 from .summary import summarise
-from .tables import require_parquet
+from .tables import require_parquet, write_record
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Existing = Literal["continue", "resume", "overwrite"]
 
@@ -47,6 +50,7 @@ def run_batch(
     backend: str = "auto",
     precision: str = "auto",
     existing: Existing = "continue",
+    client: Client | None = None,
     **settings: Any,
 ) -> Iterator[Event]:
     """Segment images into a folder; what an earlier run has done there is not done again.
@@ -63,6 +67,8 @@ def run_batch(
     existing : {"continue", "resume", "overwrite"}
         What to do where the folder holds results: go on with them, but refuse to mix two recipes;
         go on with their recipe, whatever is asked for now; or delete them and begin anew.
+    client : Client, optional
+        Of dask.distributed: its workers do the work. See `connect`.
     **settings
         Fields of `BatchSettings`; all others as in `segment`.
 
@@ -99,7 +105,12 @@ def run_batch(
         _agree(journal, complete_recipe, wanted)
         skipped, todo = _sort(sources, journal, out)
         yield from (Event(item) for item in skipped)
-        yield from _run(todo, Job(out, complete_recipe, wanted), journal, predictor)
+        job = Job(out, complete_recipe, wanted)
+        if client is None:
+            events = run_here(todo, job, predictor)
+        else:
+            events = run_there(todo, job, Where(device, backend, precision), client)
+        yield from _run(events, job, journal)
 
 
 def segment_files(
@@ -117,25 +128,21 @@ def segment_files(
             yield event.item
 
 
-def _run(todo: list[Todo], job: Job, journal: Journal, predictor: Predictor) -> Iterator[Event]:
-    run = {
-        "started": _now(),
-        "finished": None,
-        "device": predictor.device,
-        "backend": predictor.backend,
-        "precision": predictor.precision,
-        "versions": versions(),
-    }
+def _run(events: Generator[Event], job: Job, journal: Journal) -> Iterator[Event]:
+    """Note what becomes of images; at the end, or when the caller stops, what is made of all."""
     runs = journal.get("runs", [])
+    run = {"started": _now(), "finished": None, **job.recipe.made_with}
     journal.note("runs", [*runs, run])
     try:
-        for event in run_here(todo, job, predictor):
+        for event in events:
             if event.item.state != "running":
                 journal.set(event.item, event.done)
             yield event
-    finally:  # also when the caller stops: what is done is done, and the tables say so
-        journal.note("runs", [*runs, run | {"finished": _now()}])
-        summarise(journal, job.folder, job.settings)
+    finally:
+        events.close()
+        run |= {"finished": _now(), "problems": summarise(journal, job.folder, job.settings)}
+        journal.note("runs", [*runs, run])
+        write_record(journal, job.folder)
 
 
 def _made(out: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

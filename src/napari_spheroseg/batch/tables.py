@@ -25,7 +25,7 @@ Tracks = Mapping[str, Mapping[int, int]]
 
 
 def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks) -> None:
-    """Write the table of objects, the table of images, and ``run.json``.
+    """Write the table of objects and the table of images.
 
     Parameters
     ----------
@@ -41,7 +41,6 @@ def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks)
     UnreadableFile
         They cannot be written.
     """
-    write_text(folder / RUN, json.dumps(_record(journal), indent=2) + "\n")
     _write_images(journal, folder / IMAGES, places)
     header = _header(journal, places, tracks)
     if header:
@@ -119,15 +118,22 @@ def _table(path: Path, header: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
         yield writer
 
 
-def _record(journal: Journal) -> dict[str, Any]:
+def write_record(journal: Journal, folder: Path) -> None:
+    """Write ``run.json``: recipe, versions, times, and what became of every image.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be written.
+    """
     runs = journal.get("runs", [])
-    return {
+    record = {
         "started": runs[0]["started"] if runs else None,
         "finished": runs[-1]["finished"] if runs else None,
-        "runs": runs,
         "versions": versions(),
         "recipe": journal.get("recipe"),
         "written": journal.get("written"),
+        "runs": runs,
         "images": [
             {
                 "file": item.key,
@@ -141,3 +147,4 @@ def _record(journal: Journal) -> dict[str, Any]:
             for item, _ in journal.entries().values()
         ],
     }
+    write_text(folder / RUN, json.dumps(record, indent=2) + "\n")

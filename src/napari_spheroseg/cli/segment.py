@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,12 @@ def segment(
         float,
         typer.Option(help="GB of the device to book for this run, waiting if need be."),
     ] = 0.0,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the work; 0: this one alone.")
+    ] = 0,
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
+    ] = "",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
     ] = False,
@@ -85,6 +92,7 @@ def segment(
 
     What an earlier run has done in the folder is not done again.
     """
+    from ..batch.cluster import connect
     from ..batch.find import find_images
     from ..batch.run import ChangedRecipe, segment_files
     from ..inference import reservation
@@ -105,7 +113,12 @@ def segment(
         precision=precision,
         **settings,
     )
-    with reservation.reserve(device, reserve):
+    with ExitStack() as stack:
+        stack.enter_context(reservation.reserve(device, reserve))
+        if workers or scheduler:
+            client = stack.enter_context(connect(workers, scheduler))
+            print(f"Watch the workers at {client.dashboard_link}")
+            run = partial(run, client=client)
         try:
             failed = _tell(run(existing=existing), len(paths))
         except ChangedRecipe as error:
