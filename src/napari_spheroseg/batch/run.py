@@ -14,10 +14,12 @@ from ..readwrite.atomic import remove_leftovers
 from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe
 from ..segmentation.run import complete, open_predictor
+from ..tracking.motion import require_extra
 from .cluster import Where, run_there
 from .find import output_stems
 from .items import Done, File, Item, Source
 from .journal import NAME, Journal
+from .names import pattern_of
 from .outputs import check_outputs
 from .pipeline import Event, run_here
 from .settings import BatchSettings
@@ -93,9 +95,7 @@ def run_batch(
         model, threshold = recipe.pop("model"), recipe.pop("threshold")
         pixel_size = recipe.pop("pixel_size")
         settings, wanted = recipe, wanted.replace(**written)
-    check_outputs(wanted.outputs)
-    if wanted.table == "parquet":
-        require_parquet()
+    _check(wanted)
     predictor = open_predictor(model, device, backend, precision)
     complete_recipe = complete(predictor, threshold, pixel_size, settings)
     with Journal(out) as journal:
@@ -126,6 +126,22 @@ def segment_files(
     for event in run_batch([File(path) for path in paths], out, *recipe, **settings):
         if event.item.state != "running":
             yield event.item
+
+
+def _check(settings: BatchSettings) -> None:
+    """Complain before the work, not after it."""
+    check_outputs(settings.outputs)
+    if settings.pattern not in ("auto", "none"):
+        pattern_of(settings.pattern)
+    if settings.table == "parquet":
+        require_parquet()
+    if settings.track == "motion":
+        require_extra()
+    if settings.track != "no" and not {"labels", "zarr"} & set(settings.outputs):
+        raise BadSetting(
+            "Objects are followed through time by their labels",
+            hint="Write labels or zarr, too.",
+        )
 
 
 def _run(events: Generator[Event], job: Job, journal: Journal) -> Iterator[Event]:
