@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,10 @@ from .converted import as_onnx
 from .memory_errors import told_as_ours
 
 _TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_SHAPES = 3
+"""Shapes at most that have a network of their own; each holds the weights again."""
+_compiling = Lock()
+Shape = tuple[int, ...]
 _CAPABILITIES = {"bfloat16": "BF16", "float16": "FP16"}
 
 
@@ -54,28 +61,70 @@ class OpenVinoBackend:
                 f"OpenVINO does not compute in {precision} on this {self.device}",
                 hint="Choose precision 'auto'.",
             )
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if precision != "auto":
-            settings["INFERENCE_PRECISION_HINT"] = _TYPES[precision]
+        self.precision = _fastest(capabilities) if precision == "auto" else precision
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _TYPES[self.precision],
+        }
         if plugin == "CPU" and devices.threads():
             settings["INFERENCE_NUM_THREADS"] = devices.threads()
-        self._compiled = core.compile_model(core.read_model(as_onnx(model)), plugin, settings)
-        used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
-        self.precision = next((k for k, v in _TYPES.items() if v in used or k in used), "float32")
+        preparation = model.metadata.preparation
+        self._sides = {preparation.long_side, preparation.tile, *(preparation.size or ())}
+        self._model = core.read_model(as_onnx(model))
+        self._compile = partial(core.compile_model, device_name=plugin, config=settings)
+        self._compiled: OrderedDict[Shape | None, _Compiled] = OrderedDict()
+        side = preparation.long_side or preparation.tile
+        self._for((1, preparation.channels, *(preparation.size or (side, side))))  # fails here
+
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Raw output (B, K, H', W') of a batch (B, C, H, W)."""
+        with told_as_ours(self.device, batch.shape):
+            return self._for(batch.shape).predict(batch)
+
+    def _for(self, shape: Shape) -> _Compiled:
+        """The network, compiled for one shape or for any.
+
+        For one shape it is a quarter to a third faster, and takes 0.1 to 0.3 s to compile: it is
+        for shapes that come again, those of the model's first look and of tiles. Which of the two
+        is used must not depend on what came before: results differ in the last digits.
+        """
+        key = shape if max(shape[2:]) in self._sides else None
+        with _compiling:
+            if key not in self._compiled:
+                model = self._model
+                if key is not None:
+                    model = model.clone()
+                    model.reshape(list(key))
+                self._compiled[key] = _Compiled(self._compile(model))
+                if len(self._compiled) > _SHAPES:
+                    self._compiled.popitem(last=False)
+            self._compiled.move_to_end(key)
+            return self._compiled[key]
+
+
+class _Compiled:
+    """A compiled network, for any number of threads."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
         # a request serves one thread at a time. In a threading.local, it would be destroyed with
         # the state of a thread of Qt's, which ends the process
         self._free: list[Any] = []
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Raw output (B, K, H', W') of a batch (B, C, H, W)."""
         try:
             request = self._free.pop()
         except IndexError:
-            request = self._compiled.create_infer_request()
-        with told_as_ours(self.device, batch.shape):
-            output = np.array(request.infer([batch])[0], np.float32)
+            request = self._model.create_infer_request()
+        output = np.array(request.infer([batch])[0], np.float32)
         self._free.append(request)
         return output
+
+
+def _fastest(capabilities: list[str]) -> str:
+    """The precision that a device is made for, of those that keep the labels."""
+    fast = (name for name, capability in _CAPABILITIES.items() if capability in capabilities)
+    return next(fast, "float32")
 
 
 def _plugin(device: str, available: list[str]) -> str:
