@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models, networks, synthetic
+    from .batch.run import segment_files
     from .errors import SpherosegError
     from .inference.reservation import reserve
     from .readwrite.images import read_image
@@ -39,6 +40,7 @@ __all__ = [
     "read_image",
     "reserve",
     "segment",
+    "segment_files",
     "segment_large",
     "synthetic",
     "train",
@@ -53,6 +55,7 @@ _HOMES = {
     "read_image": "readwrite.images",
     "reserve": "inference.reservation",
     "segment": "segmentation.run",
+    "segment_files": "batch.run",
     "segment_large": "segmentation.large.run",
     "train": "training.start",
 }

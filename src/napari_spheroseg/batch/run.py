@@ -116,7 +116,16 @@ def run_batch(
 def segment_files(
     paths: Iterable[Path], out: Path, *recipe: Any, **settings: Any
 ) -> Iterator[Item]:
-    """Segment files into a folder: `run_batch` of files, without the news in between.
+    """Segment files into a folder; what an earlier run has done there is not done again.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Image files, and folders of zarr.
+    out : Path
+        For the results; made if need be.
+    *recipe, **settings
+        As of `run_batch`: ``model``, ``threshold``, ``pixel_size``, ``outputs``, ...
 
     Yields
     ------

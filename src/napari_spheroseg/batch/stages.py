@@ -99,7 +99,10 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     tracking = job.settings.tracking()
     if tracking and isinstance(result, Segmentation) and "T" in result.frames.leading_axes:
         result = tracked(result, tracking)
+    warnings = result.warnings
     if isinstance(result, LargeSegmentation):
+        if others := set(job.settings.outputs) - {"labels", "zarr", "polygons"}:
+            warnings += (f"Too large for {', '.join(sorted(others))}: labels and polygons only",)
         files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
     else:
         names = job.settings.outputs
@@ -116,7 +119,7 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
         mark=mark,
         objects=len(table),
         seconds=seconds + time.perf_counter() - clock,
-        warnings=result.warnings,
+        warnings=warnings,
         files=files,
         header=tuple(table.columns),
         rows=table.to_csv(index=False, header=False, lineterminator="\n"),

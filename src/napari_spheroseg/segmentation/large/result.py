@@ -98,6 +98,4 @@ class LargeSegmentation:
         import dask.array
 
         at = axes.index("C")
-        return dask.array.from_array(level)[
-            (slice(None),) * at + (None,)
-        ]
+        return dask.array.from_array(level)[(slice(None),) * at + (None,)]
