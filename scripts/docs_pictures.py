@@ -11,6 +11,7 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QApplication
 
+from napari_spheroseg.readwrite.tiff import write_image
 from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.runs import list_runs
 
@@ -69,8 +70,31 @@ def training_picture(name: str) -> None:
         viewer.close()
 
 
+def batch_picture(name: str) -> None:
+    """The table of a batch over a folder, with one of its images opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        plate = Path(folder) / "plate"
+        plate.mkdir()
+        for seed in range(8):
+            drawn = spheroids((256, 256), 5, seed=seed)
+            write_image(plate / f"plate_B{seed + 1:02d}.tif", drawn.image)
+        viewer = napari.Viewer()
+        viewer.window.resize(1280, 800)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Batch segmentation")
+        widget.source.value, widget.folder.value = "Files", str(plate)
+        wait(lambda: bool(widget.images.found.paths), 60)
+        widget.run.native.click()
+        wait(lambda: not widget.batch.running, 300)
+        widget.table.opened.emit(widget.table.items.items[2])
+        wait(lambda: len(viewer.layers) == 3 and not widget.batch.opener.running, 60)
+        wait(lambda: False, 2)
+        viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
+        viewer.close()
+
+
 if __name__ == "__main__":
     picture("segment.png", "brightfield")
     picture("more-settings.png", "fluorescence", theme="light", more=True)
     picture("movie.png", "movie")
     training_picture("train.png")
+    batch_picture("batch.png")

@@ -23,7 +23,11 @@ def test_the_manifest_is_valid_and_every_command_can_be_imported(manifest):
 def test_the_widgets_stand_under_layers_segment(manifest):
     commands = [item.command for item in manifest.contributions.menus["napari/layers/segment"]]
     widgets = {widget.command: widget.display_name for widget in manifest.contributions.widgets}
-    assert [widgets[command] for command in commands] == ["Segment spheroids", "Train model"]
+    assert [widgets[command] for command in commands] == [
+        "Segment spheroids",
+        "Batch segmentation",
+        "Train model",
+    ]
 
 
 @pytest.mark.parametrize("key", ["brightfield", "fluorescence", "movie"])
@@ -35,7 +39,7 @@ def test_samples_open_with_truth_in_micrometres(make_napari_viewer, key):
     assert [str(unit) for unit in image.units[-2:]] == ["micrometer", "micrometer"]
 
 
-@pytest.mark.parametrize("name", ["Segment spheroids", "Train model"])
+@pytest.mark.parametrize("name", ["Segment spheroids", "Batch segmentation", "Train model"])
 def test_the_menus_offer_the_widget(make_napari_viewer, name):
     viewer = make_napari_viewer()
     found = [

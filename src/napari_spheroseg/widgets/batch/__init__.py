@@ -1,0 +1,1 @@
+"""Batch segmentation: many images, from the viewer."""

@@ -1,0 +1,177 @@
+"""One press of Start, as a generator for the worker's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...batch.items import File, Frame, Item, Source
+from ...polygon import Polygon
+from .stored import read_stored
+
+if TYPE_CHECKING:
+    from ...batch.pipeline import Event
+
+THUMBNAIL = 40  # px
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """News of an image, ready to be shown.
+
+    Attributes
+    ----------
+    item : Item
+    tiles, of_tiles : int
+        How far it is, while it runs.
+    thumbnail : ndarray of uint8, (h, w, 3), or None
+        Its outlines.
+    frame : Frame or None
+        Of which stack it is.
+    labels : ndarray of int32, (Y, X), or None
+        Of a frame.
+    polygons : list of Polygon
+        Of a frame.
+    recipe : dict or None
+        How the frame's result was made.
+    """
+
+    item: Item
+    tiles: int = 0
+    of_tiles: int = 0
+    thumbnail: NDArray[np.uint8] | None = None
+    frame: Frame | None = None
+    labels: NDArray[np.int32] | None = None
+    polygons: list[Polygon] = field(default_factory=list)
+    recipe: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The images that there are."""
+
+    items: list[Item]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The folder's results were made in another way."""
+
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class BatchJob:
+    """Everything that a batch needs, so that nothing on screen is read in the thread.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        Files, folders and patterns.
+    frames : tuple of Frame
+        Of opened stacks; these, where there are any.
+    out : Path
+    model, device : str
+    threads : int
+    threshold : float
+    settings : dict
+        As in `run_batch`, with ``pixel_size``.
+    existing : {"continue", "resume", "overwrite"}
+    only : frozenset of str or None
+        Keys of the images to do; None for all.
+    lazy : bool
+        Labels of frames stay in their files.
+    """
+
+    inputs: tuple[str, ...]
+    frames: tuple[Frame, ...]
+    out: Path
+    model: str
+    device: str
+    threads: int
+    threshold: float
+    settings: dict[str, Any]
+    existing: Any = "continue"
+    only: frozenset[str] | None = None
+    lazy: bool = False
+
+    def again(self, keys: Iterable[str]) -> BatchJob:
+        """The same for some of its images; what is done stays."""
+        existing = "continue" if self.existing == "overwrite" else self.existing
+        return replace(self, only=frozenset(keys), existing=existing)
+
+    def steps(self) -> Generator[Listed | Told, None, Changed | str]:
+        """Find, segment and write; gives what went wrong at the end, or nothing."""
+        sources = self._sources()
+        yield Listed([Item(each.key, each.name, each.stem, each.columns) for each in sources])
+        from ...batch.run import ChangedRecipe, run_batch
+        from ...inference.devices import use_threads
+
+        use_threads(self.threads)
+        own = {each.key: each for each in self.frames}
+        events = run_batch(
+            sources,
+            self.out,
+            self.model,
+            self.threshold,
+            device=self.device,
+            existing=self.existing,
+            **self.settings,
+        )
+        with closing(events):  # cancelled: its tables are written here, not in the GUI thread
+            try:
+                for event in events:
+                    yield self._told(event, own.get(event.item.key))
+            except ChangedRecipe as error:
+                return Changed(error.message)
+        return ""
+
+    def _sources(self) -> list[Source]:
+        from ...batch.find import find_images
+
+        found: list[Source] = list(self.frames)
+        found = found or [File(path) for path in find_images(self.inputs)]
+        return [each for each in found if self.only is None or each.key in self.only]
+
+    def _told(self, event: Event, frame: Frame | None) -> Told:
+        item = event.item
+        told = Told(item, event.tiles, event.of_tiles, frame=frame)
+        if item.state == "done" and event.result is not None:
+            return self._with_result(told, event.result)
+        if item.state == "skipped" and frame is not None:
+            stored = read_stored(self.out, item.stem, frame.frames.plane_shape)
+            labels = None if self.lazy else stored.labels
+            small = _thumbnail(frame.frames[frame.index], stored.polygons)
+            return replace(
+                told,
+                thumbnail=small,
+                labels=labels,
+                polygons=stored.polygons,
+                recipe=stored.recipe,
+            )
+        return told
+
+    def _with_result(self, told: Told, result: Any) -> Told:
+        from ...segmentation.result import Segmentation
+
+        if not isinstance(result, Segmentation):
+            return told  # large: it is on disk, and so is its image
+        first = next(iter(result.planes))
+        polygons = [each for each in result.polygons if each.frame == first]
+        told = replace(told, thumbnail=_thumbnail(result.frames[first], polygons))
+        if told.frame is None:
+            return told
+        labels = None if self.lazy else result.labels
+        return replace(told, labels=labels, polygons=result.polygons, recipe=result.recipe)
+
+
+def _thumbnail(plane: NDArray[Any], polygons: list[Polygon]) -> NDArray[np.uint8]:
+    from ...readwrite.drawn import thumbnail
+
+    return thumbnail(plane, polygons, THUMBNAIL)

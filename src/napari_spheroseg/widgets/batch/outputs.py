@@ -1,0 +1,76 @@
+"""The part of the batch widget that says what is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container
+from superqt import QCollapsible
+
+from ...batch.outputs import DEFAULT, OUTPUTS
+from ...batch.settings import BatchSettings
+from .. import forms
+
+_TRACK = [
+    ("not followed", "no"),
+    ("followed by overlap", "overlap"),
+    ("followed by motion", "motion"),
+]
+_OF_TRACK = ("track_distance", "track_gap")
+
+
+class OutputChoice(Container):
+    """A check box for every kind of file, tables, plots, and time-lapse.
+
+    Notes
+    -----
+    Children that scripts can set: a check box by each name of `OUTPUTS`, and by their names in
+    `BatchSettings` ``table``, ``plots``, ``track``, ``track_distance`` and ``track_gap``.
+    """
+
+    def __init__(self) -> None:
+        self._kinds = [
+            CheckBox(name=each.name, text=each.title, value=each.name in DEFAULT)
+            for each in OUTPUTS.values()
+        ]
+        self.track = ComboBox(
+            name="track",
+            label="Time-lapse",
+            choices=_TRACK,
+            tooltip=BatchSettings.model_fields["track"].description,
+        )
+        self.table = ComboBox(
+            name="table",
+            label="Tables",
+            choices=[("CSV", "csv"), ("CSV and Parquet", "parquet")],
+            tooltip=BatchSettings.model_fields["table"].description,
+        )
+        self._numbers = forms.fields(BatchSettings, _OF_TRACK)
+        for each, label in zip(self._numbers, ("Moves at most (px)", "May be missed"), strict=True):
+            each.label = label
+        self._plots = forms.fields(BatchSettings, ["plots"])
+        super().__init__(
+            name="outputs",
+            widgets=[*self._kinds, self.table, *self._plots, self.track, *self._numbers],
+            labels=True,
+        )
+        self.margins = (0, 0, 0, 0)
+        self.track.changed.connect(self._show_numbers)
+        self._show_numbers()
+        self.collapsible = QCollapsible("What is written")
+        self.collapsible.addWidget(self.native)
+
+    def values(self) -> dict[str, Any]:
+        """Fields of `BatchSettings`, all but the pattern."""
+        chosen = tuple(each.name for each in self._kinds if each.value)
+        numbers = forms.values([*self._plots, *self._numbers], BatchSettings)
+        return {
+            "outputs": chosen,
+            "table": self.table.value,
+            "track": self.track.value,
+            **numbers,
+        }
+
+    def _show_numbers(self, _: Any = None) -> None:
+        for each in self._numbers:
+            each.visible = self.track.value != "no"
