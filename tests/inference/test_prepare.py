@@ -3,7 +3,14 @@ import pytest
 from PIL import Image
 
 from napari_spheroseg.errors import BadImage
-from napari_spheroseg.inference.prepare import is_constant, prepare, resize, working_shape
+from napari_spheroseg.inference.prepare import (
+    grey_range,
+    is_constant,
+    prepare,
+    resize,
+    with_grey_range,
+    working_shape,
+)
 from napari_spheroseg.models import Preparation
 from napari_spheroseg.models.metadata import PUBLISHED_PREPARATION
 
@@ -162,3 +169,25 @@ def test_the_image_itself_is_left_alone(noise):
 )
 def test_a_constant_plane_is_recognised(plane, expected):
     assert is_constant(plane) is expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 81)])
+@pytest.mark.parametrize("wanted", [(0.5, 99.5), (0.0, 100.0), (33.3, 66.7)])
+def test_percentiles_are_those_of_numpy_to_the_last_bit(dtype, shape, wanted):
+    sample = np.random.default_rng(3).gamma(2, 30, shape).astype(dtype)[::2, ::2]
+    preparation = Preparation(low=wanted[0], high=wanted[1])
+    assert grey_range(sample, preparation) == tuple(np.percentile(sample, wanted))
+
+
+@pytest.mark.parametrize("intensity", ["percentile", "8-bit"])
+def test_a_grey_range_that_is_known_prepares_the_same(intensity, noise):
+    for plane in (noise, noise.astype(np.float32) / 7):
+        preparation = Preparation(intensity=intensity)
+        known = with_grey_range(preparation, plane)
+        np.testing.assert_array_equal(prepare(plane, known), prepare(plane, preparation))
+
+
+def test_a_constant_plane_has_no_grey_range():
+    preparation = Preparation()
+    assert with_grey_range(preparation, np.ones((8, 8), np.uint16)) == preparation

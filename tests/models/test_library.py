@@ -25,7 +25,8 @@ def names():
 
 
 def everything_in(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    found = (path for path in folder.rglob("*") if path.name != ".lock")
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def same(first, second):

@@ -75,3 +75,15 @@ def test_a_stack_of_more_axes_than_ome_knows_is_written_or_refused_as_ours(tmp_p
         assert list(tmp_path.iterdir()) == []
     else:
         assert np.array_equal(read_image(tmp_path / "a.tif").data.reshape(labels.shape), labels)
+
+
+@pytest.mark.parametrize("with_zlibng", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (257, 30), (2, 3, 300, 20)])
+def test_strips_hold_the_labels_whatever_deflates_them(shape, with_zlibng, tmp_path, monkeypatch):
+    import imagecodecs
+
+    if not with_zlibng:
+        monkeypatch.setattr(imagecodecs.ZLIBNG, "available", False)
+    labels = np.random.default_rng(0).integers(0, 9, shape).astype(np.int32)
+    write_labels(tmp_path / "a.tif", labels, "TCYX"[-len(shape) :])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), labels)

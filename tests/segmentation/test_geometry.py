@@ -4,7 +4,7 @@ import pytest
 from scipy.ndimage import find_objects
 
 from napari_spheroseg.segmentation import geometry
-from napari_spheroseg.segmentation.geometry import find_boxes, number_objects
+from napari_spheroseg.segmentation.geometry import find_boxes, number_objects, statistics
 
 
 def noise(density):
@@ -41,3 +41,10 @@ def test_labels_of_any_whole_type_are_numbered(dtype):
 def test_without_labels_there_are_no_objects():
     names, numbered, boxes = number_objects(np.zeros((4, 5), np.int32))
     assert (len(names), numbered.max(), boxes) == (0, 0, [])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (40, 31), (1, 50)])
+def test_statistics_are_those_of_opencv(shape):
+    mask = (np.random.default_rng(5).random(shape) < 0.3).astype(np.uint8)
+    count, labels, expected, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    np.testing.assert_array_equal(statistics(labels, count - 1), expected[1:])

@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadSetting, NoDevice, NoWeights, SpherosegError, UnknownName
-from . import benchmark, demo, evaluate, models, segment, train
+from . import benchmark, demo, doctor, evaluate, models, segment, train
 
 app = typer.Typer(
     name="spheroseg",
@@ -25,6 +25,7 @@ app.command("segment")(segment.segment)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)
+app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,10 +51,22 @@ def prepare(plane: NDArray[Any], preparation: Preparation) -> Float:
         No value is finite.
     """
     plane = _finite(plane)
-    step = sample_step(plane.size)
-    low, high = grey_range(plane[::step, ::step], preparation)
+    low, high = _range_of(plane, preparation)
     small = resize(plane, working_shape((plane.shape[0], plane.shape[1]), preparation), preparation)
     return stretch(small, low, high, preparation)
+
+
+def with_grey_range(preparation: Preparation, plane: NDArray[Any]) -> Preparation:
+    """The same preparation of this plane, whose percentiles need not be looked for again."""
+    low, high = _range_of(_finite(plane), preparation)
+    if not low < high:
+        return preparation
+    return preparation.replace(intensity="fixed", low=low, high=high)
+
+
+def _range_of(plane: NDArray[Any], preparation: Preparation) -> tuple[float, float]:
+    step = sample_step(plane.size)
+    return grey_range(plane[::step, ::step], preparation)
 
 
 def stretch(small: NDArray[Any], low: float, high: float, preparation: Preparation) -> Float:
@@ -129,8 +142,26 @@ def grey_range(sample: NDArray[Any], preparation: Preparation) -> tuple[float, f
         return preparation.low, preparation.high
     if preparation.intensity == "8-bit" and sample.dtype == np.uint8:
         return 0.0, 255.0
-    low, high = np.percentile(sample, (preparation.low, preparation.high))
+    low, high = _percentiles(sample, np.array((preparation.low, preparation.high)))
     return float(low), float(high)
+
+
+def _percentiles(sample: NDArray[Any], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What numpy.percentile gives, to the last bit; of 8 and 16 bits ten times faster."""
+    if sample.dtype not in (np.uint8, np.uint16) or sample.size > _COUNTABLE:
+        return np.asarray(np.percentile(sample, wanted), np.float64)
+    levels = np.iinfo(sample.dtype).max + 1
+    counts = cv2.calcHist([np.ascontiguousarray(sample).ravel()], [0], None, [levels], [0, levels])
+    place = wanted / 100 * (sample.size - 1)
+    rank, upto = np.floor(place), np.cumsum(counts, dtype=np.float64)
+    low, high = (np.searchsorted(upto, rank + more) for more in (1, 2))
+    part, step = place % 1, high - low
+    # numpy counts from the nearer of the two
+    return np.where(part < 0.5, low + step * part, high - step * (1 - part))
+
+
+_COUNTABLE = 1 << 24
+"""Values that OpenCV's histogram, of float32, counts."""
 
 
 def sample_step(size: int) -> int:

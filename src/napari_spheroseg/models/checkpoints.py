@@ -22,6 +22,10 @@ StateDict = dict[str, Tensor]
 
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
 _STATE_KEYS = ("model_state_dict", "state_dict")
+_GRAPHS = {".onnx": "ONNX file", ".xml": "OpenVINO IR"}
+_UNTOLD = {"monai_unet", "flexresnet"}
+_MOST_TIMES, _MOST_BEYOND = 10, 64 << 20
+"""A file may unfold to ten times its size and 64 MB; what unfolds to more is a trap."""
 
 
 def read_state(path: Path) -> StateDict:
@@ -30,8 +34,9 @@ def read_state(path: Path) -> StateDict:
     Parameters
     ----------
     path : Path
-        safetensors, or a torch file that holds a state_dict: bare, or under
-        ``model_state_dict`` or ``state_dict`` among whatever a training script saved.
+        safetensors; a torch file that holds a state_dict: bare, or under ``model_state_dict``
+        or ``state_dict`` among whatever a training script saved; a TorchScript archive; an ONNX
+        file; or the ``.xml`` of OpenVINO's IR. What a file is shows in its suffix.
 
     Returns
     -------
@@ -43,16 +48,19 @@ def read_state(path: Path) -> StateDict:
     UnreadableFile
         The file is missing, empty, truncated, or of another format.
     UnsafeFile
-        Opening it would run code.
+        Opening it would run code, or fill the memory.
     WrongWeights
         It holds no state_dict, or values that are not finite.
+    NoDevice
+        It is an ONNX file, and onnx is not installed.
     """
     if not path.is_file():
         raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
     if path.stat().st_size == 0:
         raise UnreadableFile(f"{path.name} is empty", hint="Copy or download it again.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    state = {_strip(key): _widen(value) for key, value in _find_state(content, path).items()}
+    found = _find_state(_read(path), path)
+    _check_tensors(found, path)
+    state = {_strip(key): _widen(value) for key, value in found.items()}
     bad = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
     if bad:
         raise WrongWeights(
@@ -88,18 +96,65 @@ def recognise(state: Mapping[str, Tensor], name: str) -> tuple[str, dict[str, An
     for network in networks.names():
         try:
             arguments = networks.NETWORKS[network].recognise(shapes)
-        except (KeyError, IndexError) as error:
+        except (LookupError, ValueError, TypeError, ZeroDivisionError) as error:
             raise WrongWeights(
                 f"{name} is like a {network}, but weights are missing or misshapen ({error})",
                 hint="The file is incomplete: copy or download it again.",
             ) from error
         if arguments is not None:
+            _check_told(network, name)
             return network, arguments
     some = ", ".join(list(shapes)[:3])
     raise WrongWeights(
         f"{name} belongs to no network that we know; its first keys are {some}",
         hint=f"Networks: {', '.join(networks.names())}.",
     )
+
+
+def _check_told(network: str, name: str) -> None:
+    kind = _GRAPHS.get(Path(name).suffix.lower())
+    if kind is not None and network in _UNTOLD:
+        raise WrongWeights(
+            f"{name} is like a {network}, but an {kind} keeps no names of activations and norms, "
+            "of which such a network may have any",
+            hint="Use the checkpoint that it was converted from.",
+        )
+
+
+def build(
+    network: str, arguments: Mapping[str, Any], state: StateDict, name: str
+) -> torch.nn.Module:
+    """A network with these weights, which takes memory only where they fit.
+
+    Parameters
+    ----------
+    network : str
+        One of `networks.names`.
+    arguments : mapping
+        For `networks.create`.
+    state : dict of str to Tensor
+        As from `read_state`; copied.
+    name : str
+        What to call the file in an error.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    UnknownName, BadSetting
+        There is no such network, or it cannot be built from these arguments.
+    WrongWeights
+        As `load_strictly`.
+    """
+    with torch.device("meta"):
+        module = networks.create(network, **arguments)
+    _compare(module, state, name)
+    module.to_empty(device="cpu")  # random weights are not drawn only to be replaced
+    module.load_state_dict(state, strict=True)
+    return module.eval()
 
 
 def load_strictly(network: torch.nn.Module, state: StateDict, name: str) -> None:
@@ -110,6 +165,11 @@ def load_strictly(network: torch.nn.Module, state: StateDict, name: str) -> None
     WrongWeights
         A key is missing or left over, or has another shape.
     """
+    _compare(network, state, name)
+    network.load_state_dict(state, strict=True)
+
+
+def _compare(network: torch.nn.Module, state: StateDict, name: str) -> None:
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     faults = [f"lacks {key}" for key in expected if key not in shapes]
@@ -120,11 +180,72 @@ def load_strictly(network: torch.nn.Module, state: StateDict, name: str) -> None
         if shapes.get(key, shape) != shape
     ]
     if faults:
+        kind = _GRAPHS.get(Path(name).suffix.lower())
         raise WrongWeights(
             f"{name} {faults[0]} ({len(faults)} differences)",
-            hint="The file is incomplete, or belongs to another network or width.",
+            hint="The file is incomplete, or belongs to another network or width."
+            if kind is None
+            else f"This {kind} has lost {len(faults)} of its network's names, as happens where "
+            "norms are folded: use the checkpoint that it was converted from.",
         )
-    network.load_state_dict(state, strict=True)
+
+
+def _read(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors":
+        return _read_safetensors(path)
+    if suffix in _GRAPHS:
+        from . import graphs
+
+        return graphs.read_onnx(path) if suffix == ".onnx" else graphs.read_openvino(path)
+    if _is_zip(path) and _is_torchscript(path):
+        from .torchscript import read_torchscript
+
+        return read_torchscript(path)
+    return _read_torch(path)
+
+
+def _is_zip(path: Path) -> bool:
+    """As torch tells; it takes all else for a bare pickle."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether a zip is TorchScript's; one that would fill the memory is refused."""
+    from .torchscript import is_torchscript
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unfolded = sum(entry.file_size for entry in archive.infolist())
+            script = is_torchscript(archive)
+    except Exception as error:  # zipfile raises whatever a damaged directory makes it stumble over
+        raise _damaged(path, error) from error
+    _check_size(unfolded, path)
+    return script
+
+
+def _check_size(unfolded: int, path: Path) -> None:
+    size = path.stat().st_size
+    if path.suffix.lower() == ".xml":  # its weights lie beside it
+        size += path.with_suffix(".bin").stat().st_size
+    if unfolded > _MOST_TIMES * size + _MOST_BEYOND:
+        raise UnsafeFile(
+            f"{path.name} would unfold to {unfolded / 1e9:.1f} GB, far more than it holds",
+            hint="It is damaged or was made to fill the memory: do not use it.",
+        )
+
+
+def _check_tensors(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse what is no plain array of numbers, or is one only once it fills the memory."""
+    for key, value in state.items():
+        plain = value.layout == torch.strided and value.device.type == "cpu"
+        if not plain or value.is_quantized or value.is_complex():
+            raise WrongWeights(
+                f"{path.name} holds {key}, which is no plain tensor of real numbers",
+                hint="Save the state_dict() of the float32 network.",
+            )
+    _check_size(sum(v.numel() * v.element_size() for v in state.values()), path)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -168,7 +289,7 @@ def _damaged(path: Path, error: Exception) -> UnreadableFile:
 
 def _allowed() -> list[Any]:
     """What published checkpoints hold beside tensors: plain data, nothing that acts."""
-    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    scalar = np._core.multiarray.scalar
     numbers = ("float16", "float32", "float64", "int32", "int64", "bool")
     return [
         argparse.Namespace,

@@ -6,17 +6,15 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-from ..errors import BadSetting, SpherosegError, UnreadableFile, WrongWeights
-from ..readwrite.atomic import UMASK
+from ..errors import BadSetting, SpherosegError, UnreadableFile
 from ..registry import unknown_name
-from .metadata import PUBLISHED_PREPARATION, ModelMetadata
+from .metadata import ModelMetadata
 from .model import Model, no_weights, sha256_of
+from .staging import commit, settled, staged, written_to
 
 METADATA = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -68,14 +66,29 @@ def info(name: str) -> ModelMetadata:
     return _find(name)[0]
 
 
+def folder_of(name: str) -> Path:
+    """Folder of a model that has weights.
+
+    Raises
+    ------
+    UnknownName, NoWeights
+        There is no such model, or it has no weights yet.
+    """
+    metadata, folder = _find(name)
+    if not metadata.has_weights:
+        raise no_weights(metadata)
+    return folder
+
+
 def load(name_or_path: str | Path) -> Model:
     """Open a model.
 
     Parameters
     ----------
     name_or_path : str or Path
-        A name from `available`; a folder with a model.json; or a checkpoint file, whose network
-        is then recognised and whose preparation is taken to be the published service's.
+        A name from `available`; a folder with a model.json; a checkpoint file, whose network is
+        then recognised and whose preparation is taken to be the published service's; or a model
+        of a collection, as ``collection.zip#key``.
 
     Returns
     -------
@@ -90,6 +103,11 @@ def load(name_or_path: str | Path) -> Model:
         The file cannot be used.
     """
     path = Path(name_or_path)
+    archive, _, key = str(name_or_path).partition("#")
+    if key and Path(archive).is_file():
+        from .collections import open_collection
+
+        return open_collection(archive).load(key)
     if str(name_or_path) not in _folders() and _looks_like_path(name_or_path):
         return _load_folder(path) if path.is_dir() else _load_checkpoint(path)
     metadata, folder = _find(str(name_or_path))
@@ -104,7 +122,8 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
     Parameters
     ----------
     path : str or Path
-        A model's folder or a checkpoint file. Optimiser state and the like are left behind.
+        A model's folder or a checkpoint file, whose optimiser state and the like are left behind;
+        or a collection, of which all models are installed or none (see `install_collection`).
     name : str, optional
         What to call it; by default its own name, or that of the file.
     replace : bool
@@ -113,7 +132,7 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
     Returns
     -------
     ModelMetadata
-        Of the installed model, with checksum and source.
+        Of the installed model, with checksum and source; the first of a collection's.
 
     Raises
     ------
@@ -122,31 +141,36 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
     UnreadableFile, UnsafeFile, WrongWeights
         The file cannot be used.
     """
-    from safetensors.torch import save_file
+    if Path(path).suffix.lower() == ".zip" and Path(path).is_file():
+        from .unpack import install_collection
 
+        return install_collection(path, name, replace=replace)[0].metadata
     model = load(path)
     name = name or model.metadata.name
+    metadata = model.metadata.replace(name=name, source=Path(path).name)
     target = user_folder() / name
-    if target.exists() and not replace:
+    if target.exists() and not replace:  # told before gigabytes are written; asked again then
         raise BadSetting(
             f"A model '{name}' is installed already",
             hint="Choose another name, or ask to replace it.",
         )
-    metadata = model.metadata.replace(name=name, source=Path(path).name)
+    with written_to(target), staged(target.parent) as stage:
+        metadata = write_model(stage / name, model, metadata)
+        if (Path(path) / CARD).is_file():
+            shutil.copy(Path(path) / CARD, stage / name / CARD)
+        commit(stage, replace=replace)
+    return metadata
+
+
+def write_model(folder: Path, model: Model, metadata: ModelMetadata) -> ModelMetadata:
+    """Write a model's new folder: safetensors and model.json; the metadata with the checksum."""
+    from safetensors.torch import save_file
+
     state = {key: value.contiguous() for key, value in model.network.state_dict().items()}
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _staged(target) as folder:
-            save_file(state, folder / WEIGHTS)
-            metadata = metadata.replace(sha256=sha256_of(folder / WEIGHTS))
-            write_metadata(folder, metadata)
-            if (Path(path) / CARD).is_file():
-                shutil.copy(Path(path) / CARD, folder / CARD)
-    except OSError as error:
-        raise UnreadableFile(
-            f"{target} cannot be written: {error.strerror or error}",
-            hint="Check its permissions and the free space, or set SPHEROSEG_MODELS.",
-        ) from error
+    folder.mkdir()
+    save_file(state, folder / WEIGHTS)
+    metadata = metadata.replace(sha256=sha256_of(folder / WEIGHTS))
+    write_metadata(folder, metadata)
     return metadata
 
 
@@ -164,7 +188,10 @@ def remove(name: str) -> None:
     if folder.parent != user_folder():
         raise BadSetting(f"'{name}' ships with the package and stays")
     try:
-        shutil.rmtree(folder)
+        with staged(folder.parent) as stage:
+            commit(stage, drop=[name])
+    except SpherosegError:
+        raise
     except OSError as error:
         raise UnreadableFile(
             f"{folder} cannot be deleted: {error.strerror or error}", hint="Check its permissions."
@@ -196,16 +223,22 @@ def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
     (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 
 
+def folders() -> list[Path]:
+    """All folders that should hold a model, shipped ones first; valid or not."""
+    found = []
+    for place in (shipped_folder(), user_folder()):
+        with contextlib.suppress(OSError):  # a folder that others may not look into
+            inside = [each for each in place.iterdir() if not each.name.startswith(".")]
+            inside = [each for each in inside if each.is_dir()]
+            found += sorted(inside, key=lambda each: (_order(each.name), each.name))
+    return found
+
+
 def _folders() -> dict[str, tuple[ModelMetadata, Path]]:
     """Name to metadata and folder; a folder that is no valid model is passed over."""
     found = {}
-    for place in (shipped_folder(), user_folder()):
-        folders = []
-        with contextlib.suppress(OSError):  # a folder that others may not look into
-            folders = list(place.iterdir())
-        for folder in sorted(folders, key=lambda each: (_order(each.name), each.name)):
-            if folder.name.startswith("."):
-                continue
+    with settled(user_folder()):
+        for folder in folders():
             with contextlib.suppress(SpherosegError, OSError):
                 found[folder.name] = (read_metadata(folder), folder)
     return found
@@ -238,45 +271,23 @@ def _load_folder(folder: Path) -> Model:
 def _load_checkpoint(path: Path) -> Model:
     """A model made from bare weights: its network recognised, strictly loaded at once."""
     from .checkpoints import read_state, recognise
+    from .published import published_facts
 
     state = read_state(path)
     network, arguments = recognise(state, path.name)
-    channels = arguments["in_channels"]
-    outputs = arguments.get("out_channels", arguments.get("n_class"))
-    if channels not in (1, 3) or outputs != 1:
-        raise WrongWeights(
-            f"{path.name} takes {channels} channels and gives {outputs}",
-            hint="Segmentation needs a network for grey or RGB images with one output.",
-        )
+    facts = published_facts(network, arguments, path.name)
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem).lstrip("_-")
+    checksum = sha256_of(path)
     metadata = ModelMetadata(
         name=stem or network,
-        title=_TITLES.get(network, network),
         network=network,
         arguments=arguments,
-        preparation=PUBLISHED_PREPARATION.replace(
-            channels=channels, normalise="imagenet" if channels == 3 else "unit"
-        ),
-        post_processing={"min_area": 50},
-        description=f"{_TITLES.get(network, network)} from the checkpoint {path.name}.",
+        description=f"{facts['title']} from the checkpoint {path.name}.",
         source=path.name,
-        sha256=sha256_of(path),
+        source_sha256=checksum,
+        sha256=checksum,
+        **facts,
     )
     model = Model(metadata, None, str(path), _state=state)
     _ = model.network  # a checkpoint that does not fit is refused now, not at the first image
     return model
-
-
-@contextlib.contextmanager
-def _staged(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes `target`'s place once it is complete."""
-    folder = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
-    try:
-        yield folder
-        for path in (folder, *folder.iterdir()):  # readable as what others make is
-            path.chmod((0o777 if path.is_dir() else 0o666) & ~UMASK)
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

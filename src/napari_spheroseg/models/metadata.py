@@ -117,6 +117,7 @@ class ModelMetadata(Settings):
     licence: str = ""
     description: str = ""
     source: str = Field("", description="File or address that the weights came from.")
+    source_sha256: str | None = Field(None, description="Of that file, as it was installed.")
 
     @property
     def has_weights(self) -> bool:

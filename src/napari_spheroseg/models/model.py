@@ -104,15 +104,14 @@ class Model:
         return self.weights
 
     def _build(self, keep_state: bool = False) -> nn.Module:
-        from .. import networks
-        from .checkpoints import load_strictly, read_state
+        from .checkpoints import build, read_state
 
         state = read_state(self._checked_file()) if self._state is None else self._state
-        network = networks.create(self.metadata.network, **self.metadata.arguments)
-        load_strictly(network, state, self.metadata.name)
+        name = self.metadata.source if self.weights is None else self.metadata.name
+        network = build(self.metadata.network, self.metadata.arguments, state, name)
         if not keep_state:
             self._state = None
-        return network.eval()
+        return network
 
 
 def no_weights(metadata: ModelMetadata) -> NoWeights:

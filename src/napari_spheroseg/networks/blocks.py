@@ -21,9 +21,10 @@ def has_instance_norm(shapes: Shapes) -> bool:
     return not any(key.endswith("running_mean") for key in shapes)
 
 
-def count_keys(shapes: Shapes, pattern: str) -> range:
-    """Indices 0, 1, ... for which ``pattern.format(index)`` is a key."""
-    return range(len(list(takewhile(lambda i: pattern.format(i) in shapes, count()))))
+def count_keys(shapes: Shapes, pattern: str, start: int = 0) -> range:
+    """Indices from `start` on for which ``pattern.format(index)`` is a key."""
+    indices = takewhile(lambda i: pattern.format(i) in shapes, count(start))
+    return range(start, start + len(list(indices)))
 
 
 def norm(channels: int, instance: bool) -> nn.Module:
@@ -139,11 +140,22 @@ class AttentionGate(nn.Module):
     Both must have the same size; the last norm runs over the gate's single channel.
     """
 
-    def __init__(self, g_channels: int, x_channels: int, inner: int, instance: bool) -> None:
+    def __init__(
+        self,
+        g_channels: int,
+        x_channels: int,
+        inner: int,
+        instance: bool,
+        *,
+        bias: bool = True,
+        psi_bias: bool = True,
+    ) -> None:
         super().__init__()
-        self.W_g = nn.Sequential(nn.Conv2d(g_channels, inner, 1), norm(inner, instance))
-        self.W_x = nn.Sequential(nn.Conv2d(x_channels, inner, 1), norm(inner, instance))
-        self.psi = nn.Sequential(nn.Conv2d(inner, 1, 1), norm(1, instance), nn.Sigmoid())
+        self.W_g = nn.Sequential(nn.Conv2d(g_channels, inner, 1, bias=bias), norm(inner, instance))
+        self.W_x = nn.Sequential(nn.Conv2d(x_channels, inner, 1, bias=bias), norm(inner, instance))
+        self.psi = nn.Sequential(
+            nn.Conv2d(inner, 1, 1, bias=psi_bias), norm(1, instance), nn.Sigmoid()
+        )
 
     def forward(self, g: Tensor, x: Tensor) -> Tensor:
         """The skip, gated: (B, x_channels, H, W)."""

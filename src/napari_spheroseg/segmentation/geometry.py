@@ -55,6 +55,25 @@ def find_boxes(labels: NDArray[Any]) -> list[Box]:
     return list(boxes)
 
 
+def statistics(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """x, y, width, height and area of the labels 1 to `count`, each of which is there.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, (Y, X)
+        0 is background.
+    count : int
+        Highest label.
+
+    Returns
+    -------
+    ndarray of int32, (count, 5)
+    """
+    first, last, area = _extents(labels, count)
+    (y0, x0), (y1, x1) = first, last
+    return np.stack([x0, y0, x1 - x0, y1 - y0, area], axis=1)[1:].astype(np.int32)
+
+
 def number_objects(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], list[Box]]:
     """Names of the objects, labels that number them 1 to n in this order, and their boxes."""
     highest = int(labels.max(initial=0))
@@ -72,22 +91,28 @@ def number_objects(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32
 
 
 def _boxes(labels: NDArray[Any], highest: int) -> list[Box | None]:
-    """Box of every number from 1 to the highest; None for one that is not there.
+    """Box of every number from 1 to the highest; None for one that is not there."""
+    first, last, _ = _extents(labels, highest)
+    ends = zip(*first[:, 1:].tolist(), *last[:, 1:].tolist(), strict=True)
+    return [(slice(y0, y1), slice(x0, x1)) if y1 else None for y0, x0, y1, x1 in ends]
+
+
+def _extents(labels: NDArray[Any], highest: int) -> tuple[NDArray[np.int64], ...]:
+    """First row and column, those after the last, and pixels of every number from 0.
 
     Looking at runs along the rows, some rows at a time, is ten times faster than at pixels.
     """
-    if not highest:
-        return []
     first = np.full((2, highest + 1), np.iinfo(np.int64).max)
     last = np.zeros((2, highest + 1), np.int64)
-    rows = max(1, _PIXELS_AT_ONCE // labels.shape[1])
-    for top in range(0, len(labels), rows):
+    area = np.zeros(highest + 1, np.int64)
+    rows = max(1, _PIXELS_AT_ONCE // max(1, labels.shape[1]))
+    for top in range(0, len(labels) if highest else 0, rows):
         number, y, start, stop = _runs(labels[top : top + rows])
         for axis, (low, high) in enumerate(((y + top, y + top + 1), (start, stop))):
             np.minimum.at(first[axis], number, low)
             np.maximum.at(last[axis], number, high)
-    ends = zip(*first[:, 1:].tolist(), *last[:, 1:].tolist(), strict=True)
-    return [(slice(y0, y1), slice(x0, x1)) if y1 else None for y0, x0, y1, x1 in ends]
+        np.add.at(area, number, stop - start)
+    return first, last, area
 
 
 def _runs(labels: NDArray[Any]) -> tuple[NDArray[np.intp], ...]:

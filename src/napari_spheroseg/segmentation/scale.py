@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.predictor import Predictor, TileDone, count_tiles
-from ..inference.prepare import working_shape
+from ..inference.prepare import with_grey_range, working_shape
 from ..models import Preparation
 from ..steps import Steps
+from .geometry import count_pixels
 from .labelling import label
 from .settings import PostProcessing
 
@@ -32,7 +33,7 @@ def usual_diameter(labels: NDArray[np.int32]) -> float:
     float
         In px; NaN without objects. Debris, small and numerous, hardly moves it.
     """
-    return diameter_of_areas(np.bincount(labels.ravel())[1:])
+    return diameter_of_areas(count_pixels(labels, int(labels.max(initial=0))))
 
 
 def diameter_of_areas(areas: NDArray[Any]) -> float:
@@ -80,6 +81,7 @@ def look(
     if preparation.diameter is not None:
         better = better_scale(preparation.diameter, shape, preparation)
         return (yield from predictor.predict(plane, better or preparation))
+    preparation = with_grey_range(preparation, plane)
     tiles = count_tiles(shape, preparation)
     maps = yield from _count(predictor.predict(plane, preparation), 0, tiles + 1)
     labels = label(maps[0], settings, maps[1] if len(maps) > 1 else None)

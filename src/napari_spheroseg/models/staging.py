@@ -1,0 +1,190 @@
+"""Changes of a models folder that happen whole or not at all, whoever else is at it.
+
+New models are made in a hidden folder beside the others. A journal then says which of them take
+their places; whoever looks at the folder next finishes what a killed process had begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import BadSetting, Busy, SpherosegError, UnknownName, UnreadableFile
+from ..readwrite.atomic import PREFIX, UMASK, write_text
+
+LOCK = ".lock"
+JOURNAL = ".commit.json"
+_STAGE = ".staged-"
+_OLD = ".old"
+_PATIENCE = 120  # seconds; the lock is held while folders are renamed, not while they are written
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """A models folder that nobody else changes during the block, and with no change half done.
+
+    Raises
+    ------
+    Busy
+        Others held it all the time.
+    OSError
+        The folder cannot be written.
+    """
+    try:
+        with FileLock(folder / LOCK, timeout=_PATIENCE):
+            if (folder / JOURNAL).is_file():
+                _finish(folder)
+            yield
+    except Timeout as error:
+        raise Busy(
+            f"Other processes are changing {folder}", hint="Try again when they have ended."
+        ) from error
+
+
+@contextlib.contextmanager
+def settled(folder: Path) -> Iterator[None]:
+    """As `locked`, for those who only read: a folder that they may not write is as it is."""
+    with contextlib.ExitStack() as stack:
+        if folder.is_dir():
+            with contextlib.suppress(OSError, NotImplementedError):
+                stack.enter_context(locked(folder))
+        yield
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A hidden folder in which the next models are made; gone at the end of the block.
+
+    Raises
+    ------
+    OSError
+        The models folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        _sweep(folder)
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=folder))
+        alive = FileLock(stage / LOCK)  # the system lets go of it when this process is killed
+        alive.acquire()
+    try:
+        yield stage
+    finally:
+        alive.release()
+        if not _is_planned(stage):
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def written_to(target: Path) -> Iterator[None]:
+    """Our error where the models folder cannot be written during the block."""
+    try:
+        yield
+    except SpherosegError:
+        raise
+    except OSError as error:
+        raise UnreadableFile(
+            f"{target} cannot be written: {error.strerror or error}",
+            hint="Check its permissions and the free space, or set SPHEROSEG_MODELS.",
+        ) from error
+
+
+def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) -> None:
+    """Put all models of a staging folder into their places, and take others away, at once.
+
+    Parameters
+    ----------
+    stage : Path
+        As from `staged`; each folder in it is a model.
+    replace : bool
+        Models of these names may be there.
+    drop : collection of str
+        Names of models to take away.
+
+    Raises
+    ------
+    BadSetting
+        A name is taken; nothing was changed.
+    UnknownName
+        One to take away is not there; nothing was changed.
+    OSError
+        A folder cannot be moved; nothing was changed, or the next look finishes it.
+    """
+    folder = stage.parent
+    put = sorted(each.name for each in stage.iterdir() if not each.name.startswith("."))
+    for path in (each for name in put for each in (stage / name, *(stage / name).rglob("*"))):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~UMASK)  # as what others make
+    with locked(folder):
+        taken = [name for name in put if (folder / name).exists()]
+        if taken and not replace:
+            raise BadSetting(
+                f"A model '{taken[0]}' is installed already",
+                hint="Choose another name, or ask to replace it.",
+            )
+        if gone := [name for name in drop if not (folder / name).exists()]:
+            raise UnknownName(f"There is no model '{gone[0]}' any more")
+        plan = {"stage": stage.name, "put": put, "drop": sorted(drop)}
+        write_text(folder / JOURNAL, json.dumps(plan))  # from here on, it happens
+        try:
+            _finish(folder)
+        except OSError:
+            _undo(folder)
+            raise
+
+
+def _plan(folder: Path) -> tuple[Path, list[str], list[str]]:
+    plan = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
+    return folder / plan["stage"], plan["put"], plan["drop"]
+
+
+def _finish(folder: Path) -> None:
+    """Do what the journal says and is not done yet."""
+    stage, put, drop = _plan(folder)
+    old = stage / _OLD
+    old.mkdir(parents=True, exist_ok=True)
+    for name in put:
+        if (stage / name).exists():
+            _move(folder / name, old / name)
+            (stage / name).rename(folder / name)
+    for name in drop:
+        _move(folder / name, old / name)
+    (folder / JOURNAL).unlink()
+
+
+def _undo(folder: Path) -> None:
+    """Take back what was done of the journal; where that fails too, it waits to be finished."""
+    stage, put, drop = _plan(folder)
+    for name in put:
+        if not (stage / name).exists():
+            _move(folder / name, stage / name)
+    for name in (*put, *drop):
+        _move(stage / _OLD / name, folder / name)
+    (folder / JOURNAL).unlink()
+
+
+def _move(source: Path, target: Path) -> None:
+    if source.exists():
+        source.rename(target)
+
+
+def _is_planned(stage: Path) -> bool:
+    try:
+        return _plan(stage.parent)[0] == stage
+    except OSError:
+        return False
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left; those that live hold the lock of their folder."""
+    for path in folder.glob(f"{PREFIX}*"):  # a journal that was never finished
+        path.unlink(missing_ok=True)
+    for stage in folder.glob(f"{_STAGE}*"):
+        with contextlib.suppress(Timeout, OSError):
+            with FileLock(stage / LOCK, timeout=0):
+                pass
+            shutil.rmtree(stage, ignore_errors=True)
