@@ -3,8 +3,9 @@
     python scripts/make_weights.py DATA [hrnet cbam_resunet unet] [--runs runs]
 
 DATA holds manifest.csv. Each model is trained as weights/<name>/training.yaml says, then on as
-refining.yaml says, in runs/<name>; a run that was interrupted goes on, one that is finished is
-only measured and written again. The val and test parts are measured with the package's own
+refining.yaml and finishing.yaml say, in runs/<name>; a run that was interrupted goes on, one that
+is finished is only measured and written again, and what led to it is not trained again. The val
+and test parts are measured with the package's own
 pipeline, as a user would run it.
 """
 
@@ -25,7 +26,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 NAMES = ("unet", "hrnet", "cbam_resunet")
-RECIPES = ("training", "refining")  # each starts from what the one before made
+RECIPES = ("training", "refining", "finishing")  # each starts from what the one before made
 ABOUT = {
     "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",
@@ -42,9 +43,10 @@ SCORES = {"pixel_iou": "iou", "object_f1": "f1"}
 
 
 def train(name: str, data: Path, runs: Path) -> list[Run]:
-    """The finished runs of a model, one a recipe; they are started or go on where need be."""
+    """The finished runs of a model, from the last that was begun; the next start from it."""
     done: list[Run] = []
-    for recipe in RECIPES:
+    last = max((i for i, each in enumerate(RECIPES) if (runs / name / each).exists()), default=0)
+    for recipe in RECIPES[last:]:
         folder = runs / name / recipe
         if not folder.exists():
             settings = read(name, recipe, data)
@@ -174,10 +176,10 @@ def ship(runs: list[Run], name: str, data: Path) -> None:
     shutil.copy(run.model / WEIGHTS, target / WEIGHTS)
     (target / WEIGHTS).chmod(0o644)
     million = sum(each.numel() for each in trained.network.parameters()) / 1e6
-    recipe = read(name, RECIPES[0], data)
+    recipes = [read(name, each, data) for each in RECIPES]
     metadata = trained.metadata.replace(
-        title=recipe.title,
-        preparation=trained.metadata.preparation.replace(**recipe.preparation),
+        title=recipes[0].title,
+        preparation=trained.metadata.preparation.replace(**recipes[0].preparation),
         training_data=training_data(data, sources),
         licence="MIT",
         description=f"{ABOUT[name]} For spheroids and organoids, dark or bright, in brightfield "
@@ -189,9 +191,7 @@ def ship(runs: list[Run], name: str, data: Path) -> None:
     metrics = {part: measure(target, data, sources, part) for part in ("val", "test")}
     metadata = metadata.replace(metrics=metrics)
     write_metadata(target, metadata)
-    (target / CARD).write_text(
-        card(metadata, [each.settings for each in runs], million), encoding="utf-8"
-    )
+    (target / CARD).write_text(card(metadata, recipes, million), encoding="utf-8")
     print(name, metrics)
 
 

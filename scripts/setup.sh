@@ -51,7 +51,7 @@ check_python() {
 extras() {
   case $QT in
     pyqt6) say "all" ;;
-    pyside6) say "pyside6,train,large,openvino,cluster,tracking,parquet" ;;
+    pyside6) say "pyside6,train,large,openvino,cluster,tracking,parquet,bioimageio" ;;
     *) fail "QT=$QT is not known" "Choose QT=pyqt6 or QT=pyside6." ;;
   esac
 }

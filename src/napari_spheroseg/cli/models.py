@@ -45,8 +45,10 @@ def install(
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite one of this name.")] = False,
 ) -> None:
-    """Install a checkpoint, a model or a collection for all later runs."""
-    if path.suffix.lower() == ".zip" and path.is_file():
+    """Install a checkpoint, a model, a collection or a package of the BioImage Model Zoo."""
+    from ..models.bioimageio_open import is_package
+
+    if path.suffix.lower() == ".zip" and path.is_file() and not is_package(path):
         for each in models.install_collection(path, name, replace=replace):
             called = each.metadata.name
             print(f"Installed '{called}' ({each.metadata.title}): {each.reproduction}")

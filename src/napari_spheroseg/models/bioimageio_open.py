@@ -27,6 +27,8 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class UnfitPackage(SpherosegError, ValueError):
     """A package whose description asks for what we do not do; the message says what."""
 
+_DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
+
 
 def open_package(path: str | Path) -> Model:
     """Open a package on disk, for `segment` and the like.
@@ -75,6 +77,15 @@ def open_package(path: str | Path) -> Model:
         source=path.name,
     )
     return Model(metadata, None, str(path), _network=network)
+
+
+def is_package(path: Path) -> bool:
+    """Whether a zip is a package of the BioImage Model Zoo."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not _DESCRIPTIONS.isdisjoint(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def install_package(

@@ -123,7 +123,8 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
     ----------
     path : str or Path
         A model's folder or a checkpoint file, whose optimiser state and the like are left behind;
-        or a collection, of which all models are installed or none (see `install_collection`).
+        a collection, of which all models are installed or none (see `install_collection`); or a
+        package of the BioImage Model Zoo.
     name : str, optional
         What to call it; by default its own name, or that of the file.
     replace : bool
@@ -142,8 +143,11 @@ def install(path: str | Path, name: str | None = None, *, replace: bool = False)
         The file cannot be used.
     """
     if Path(path).suffix.lower() == ".zip" and Path(path).is_file():
+        from .bioimageio_open import install_package, is_package
         from .unpack import install_collection
 
+        if is_package(Path(path)):
+            return install_package(path, name, replace=replace)
         return install_collection(path, name, replace=replace)[0].metadata
     model = load(path)
     name = name or model.metadata.name

@@ -73,7 +73,7 @@ class OpenVinoBackend:
         self._model = core.read_model(as_onnx(model))
         self._compile = partial(core.compile_model, device_name=plugin, config=settings)
         self._compiled: OrderedDict[Shape | None, _Compiled] = OrderedDict()
-        side = preparation.long_side or preparation.tile
+        side = preparation.long_side or preparation.tile or 512
         self._for((1, preparation.channels, *(preparation.size or (side, side))))  # fails here
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
