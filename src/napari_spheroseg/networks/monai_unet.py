@@ -306,8 +306,8 @@ def _layer(known: dict[str, type[nn.Module]], named: Named, channels: int = 0) -
         return None
     if named == "":
         return nn.Identity()
-    name: str = named if isinstance(named, str) else named[0]
-    arguments: dict[str, Any] = {} if isinstance(named, str) else dict(named[1])
+    parts: Sequence[Any] = (named, {}) if isinstance(named, str) else named
+    name, arguments = parts[0], dict(parts[1])
     if str(name).lower() not in known:
         raise ValueError(f"there is no layer '{name}' here; there are {', '.join(known)}")
     if channels:
