@@ -19,6 +19,8 @@ from ..readwrite.atomic import write_text
 Float = NDArray[np.float32]
 _TORCHS = ("cuda", "mps", "cpu")
 
+_PUBLISHED = ("hrnet", "cbam_resunet", "unet")  # of the service: RGB in, foreground out
+
 
 def wanted_models(names: tuple[str, ...], published: bool, scratch: Path) -> list[Model]:
     """Models by name; without names all for segmentation; or published networks.
@@ -38,7 +40,7 @@ def wanted_models(names: tuple[str, ...], published: bool, scratch: Path) -> lis
         There is no such model, it has no weights, or is not for segmentation.
     """
     if published:
-        return [_published(name, scratch) for name in names or networks.names()]
+        return [_published(name, scratch) for name in names or _PUBLISHED]
     if not names:
         names = tuple(each.name for each in models.available() if each.task == "segmentation")
     opened = [models.load(name) for name in names]
