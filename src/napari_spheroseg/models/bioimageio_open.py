@@ -27,6 +27,7 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class UnfitPackage(SpherosegError, ValueError):
     """A package whose description asks for what we do not do; the message says what."""
 
+
 _DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
 
 
