@@ -84,20 +84,20 @@ def test_each_rung_gives_up_one_thing_more_and_changes_nothing(
     _, truth, _ = predict(model, noise)
     machine.bytes = size
     own, maps, progress = predict(model, noise)
-    assert own.concessions == concessions
+    assert own.concessions.made == concessions
     assert np.abs(maps - truth).max() < 1e-5
     assert progress[-1].done == progress[-1].total
 
 
 def test_a_half_precision_that_is_not_there_is_passed_over(machine, model, noise):
     machine.bytes, machine.precisions = 9, ("float32",)
-    assert predict(model, noise)[0].concessions[-2:] == ("tiles of 256 px", "the CPU")
+    assert predict(model, noise)[0].concessions.made[-2:] == ("tiles of 256 px", "the CPU")
 
 
 def test_a_precision_that_was_asked_for_is_kept(machine, model, noise):
     machine.bytes = 9
     own, _, _ = predict(model, noise, precision="float32")
-    assert own.concessions[-2:] == ("tiles of 256 px", "the CPU")
+    assert own.concessions.made[-2:] == ("tiles of 256 px", "the CPU")
     assert {precision for _, precision, _, _ in machine.tried} == {"float32"}
 
 
@@ -113,7 +113,7 @@ def test_the_next_plane_begins_where_the_last_one_ended(machine, model, noise):
     machine.tried.clear()
     list(own.predict(noise, Preparation(tile=512)))
     assert {(batch, side) for _, _, batch, side in machine.tried} == {(1, 256)}
-    assert len(own.concessions) == 3
+    assert len(own.concessions.made) == 3
 
 
 def test_other_errors_do_not_climb(machine, model, noise, monkeypatch):
@@ -124,7 +124,7 @@ def test_other_errors_do_not_climb(machine, model, noise, monkeypatch):
     own = Predictor(model)
     with pytest.raises(RuntimeError, match="misaligned"):
         list(own.predict(noise))
-    assert own.concessions == ()
+    assert own.concessions.made == ()
 
 
 def test_the_result_says_what_was_done(machine, model, image):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,23 @@ SMALLEST_TILE = 256
 
 @dataclass
 class Concessions:
-    """What running out of memory has taught; the next plane begins with it."""
+    """What was done because memory ran out; the next plane begins with it.
+
+    Attributes
+    ----------
+    batch, tile : int or None
+        Most tiles at a time, and their largest side (px).
+    made : tuple of str
+        All of it, in order and words.
+    """
 
     batch: int | None = None
     tile: int | None = None
-    made: list[str] = field(default_factory=list)
+    made: tuple[str, ...] = ()
 
     def make(self, what: str, batch: int | None = None, tile: int | None = None) -> None:
         """Note one more."""
-        self.made.append(what)
+        self.made += (what,)
         self.batch, self.tile = batch or self.batch, tile or self.tile
 
 
@@ -74,7 +82,7 @@ class Predictor:
         self.model = model
         self._may_lower = precision == "auto"
         self._backend = open_backend(model, backend, device, precision)
-        self._concessions = Concessions()
+        self.concessions = Concessions()
 
     @property
     def device(self) -> str:
@@ -91,11 +99,6 @@ class Predictor:
         """What it computes in, never "auto"."""
         return self._backend.precision
 
-    @property
-    def concessions(self) -> tuple[str, ...]:
-        """What was done because memory ran out, in order; () while it did not."""
-        return tuple(self._concessions.made)
-
     def plan(self, shape: tuple[int, int], preparation: Preparation | None = None) -> Plan:
         """What a plane of this height and width is expected to need, in PyTorch and float32.
 
@@ -109,8 +112,8 @@ class Predictor:
             By default the model's own.
         """
         preparation = preparation or self.model.metadata.preparation
-        working = _padded_shape(working_shape(shape, preparation), preparation.multiple)
-        blend = _blend(working, preparation, self._concessions.tile)
+        working = padded_shape(working_shape(shape, preparation), preparation.multiple)
+        blend = _blend(working, preparation, self.concessions.tile)
         batch = self._batch(blend)
         weights, activations = network_bytes(self.model, blend.tile)
         maps = len(self.model.metadata.outputs)
@@ -158,38 +161,58 @@ class Predictor:
         prepared = prepare(plane, preparation)
         padded = _pad(prepared, preparation.multiple)
         while True:
-            blend = _blend(padded.shape[1:], preparation, self._concessions.tile)
+            blend = _blend(padded.shape[1:], preparation, self.concessions.tile)
             batch = self._batch(blend)
             try:
                 maps = yield from self._predict(padded, blend, batch, preparation)
             except OutOfMemory as error:
-                self._give_way(error, batch, max(blend.tile))
+                self.give_way(error, batch, max(blend.tile))
             else:
                 maps = maps[:, : prepared.shape[1], : prepared.shape[2]]
                 return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
 
     def _batch(self, blend: Blend) -> int:
         """Tiles that go through the network together."""
-        learnt = self._concessions.batch
+        learnt = self.concessions.batch
         return learnt or batch_for(self.model, blend.tile, self.device, len(blend))
 
     def _predict(
         self, padded: Float, blend: Blend, batch: int, preparation: Preparation
     ) -> Generator[TileDone, None, Float]:
-        views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
         slices = list(blend.slices())
         for first in range(0, len(slices), batch):
             together = slices[first : first + batch]
             tiles = np.stack([padded[:, *where] for where in together])
-            seen = [undo(self._run(view(tiles))) for view, undo in views]
-            maps = seen[0] if len(seen) == 1 else np.mean(seen, axis=0)
+            maps = self.maps_of(tiles, preparation)
             for where, values in zip(together, maps, strict=True):
                 blend.add(where, values)
             yield TileDone(first + len(together), len(blend))
         return blend.result()
 
+    def maps_of(self, tiles: Float, preparation: Preparation) -> Float:
+        """What the network makes of prepared tiles.
+
+        Parameters
+        ----------
+        tiles : ndarray of float32, (B, C, y, x)
+        preparation : Preparation
+            Says whether they are looked at from all sides.
+
+        Returns
+        -------
+        ndarray of float32, (B, K, y, x)
+            The mean over their views.
+
+        Raises
+        ------
+        OutOfMemory
+            They do not fit; see `give_way`.
+        """
+        views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
+        seen = [undo(self._run(view(tiles))) for view, undo in views]
+        return seen[0] if len(seen) == 1 else np.asarray(np.mean(seen, axis=0), np.float32)
+
     def _run(self, tiles: Float) -> Float:
-        """Maps (B, K, y, x) of tiles (B, C, y, x)."""
         output = self._backend.predict(np.ascontiguousarray(tiles))
         if self.model.metadata.task == "segmentation":
             output = _sigmoid(output)
@@ -198,9 +221,16 @@ class Predictor:
             return output
         return np.stack([_resize_maps(maps, shape) for maps in output])
 
-    def _give_way(self, error: OutOfMemory, batch: int, tile: int) -> None:
-        """One rung down the ladder, or raise the error at its end."""
-        given = self._concessions
+    def give_way(self, error: OutOfMemory, batch: int, tile: int) -> None:
+        """One rung down the ladder, or raise the error at its end.
+
+        Parameters
+        ----------
+        error : OutOfMemory
+        batch, tile : int
+            Tiles and side (px) that did not fit.
+        """
+        given = self.concessions
         if batch > 1:
             given.make(f"batches of {batch // 2}", batch=batch // 2)
         elif tile > SMALLEST_TILE:
@@ -218,7 +248,7 @@ class Predictor:
                 self._backend = open_backend(self.model, self.backend, device, precision)
             except (BadSetting, NoDevice):
                 continue
-            self._concessions.make(precision if half else f"the {device.upper()}")
+            self.concessions.make(precision if half else f"the {device.upper()}")
             return True
         return False
 
@@ -226,7 +256,7 @@ class Predictor:
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     """Number of tiles that a plane of this height and width is predicted in."""
     working = working_shape(shape, preparation)
-    return len(_blend(_padded_shape(working, preparation.multiple), preparation))
+    return len(_blend(padded_shape(working, preparation.multiple), preparation))
 
 
 IDLE_SECONDS = 600.0
@@ -315,27 +345,28 @@ def _views() -> list[tuple[Callable[[Float], Float], Callable[[Float], Float]]]:
 _VIEWS = _views()
 
 
-def _round_up(n: int, multiple: int) -> int:
+def round_up(n: int, multiple: int) -> int:
+    """The next multiple."""
     return -(-n // multiple) * multiple
 
 
-def _padded_shape(shape: tuple[int, int], multiple: int) -> tuple[int, int]:
+def padded_shape(shape: tuple[int, int], multiple: int) -> tuple[int, int]:
     """Sides rounded up to a multiple; twice that at least, for instance norm needs two pixels."""
     least = 2 * multiple if multiple > 1 else 1
-    height, width = (max(_round_up(n, multiple), least) for n in shape)
+    height, width = (max(round_up(n, multiple), least) for n in shape)
     return height, width
 
 
 def _pad(image: Float, multiple: int) -> Float:
     """Mirror at the bottom and right."""
     shape = (image.shape[1], image.shape[2])
-    extra = [(0, n - m) for n, m in zip(_padded_shape(shape, multiple), shape, strict=True)]
+    extra = [(0, n - m) for n, m in zip(padded_shape(shape, multiple), shape, strict=True)]
     return np.pad(image, [(0, 0), *extra], mode="symmetric")
 
 
 def _blend(shape: Any, preparation: Preparation, largest: int | None = None) -> Blend:
     tile = min(preparation.tile or max(shape), largest or max(shape))
-    return Blend((shape[0], shape[1]), _round_up(tile, preparation.multiple), preparation.overlap)
+    return Blend((shape[0], shape[1]), round_up(tile, preparation.multiple), preparation.overlap)
 
 
 def _sigmoid(logits: Float) -> Float:

@@ -95,7 +95,7 @@ def segment_steps(
         region=frames.region,
         frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
     )
-    warnings = _warn(constant, len(wanted)) + _say_concessions(predictor)
+    warnings = _warn(constant, len(wanted)) + say_concessions(predictor)
     return Segmentation(frames, maps, recipe, warnings)
 
 
@@ -232,7 +232,8 @@ def _warn(constant: list[Index], total: int) -> tuple[str, ...]:
     return (f"{len(constant)} of {total} frames are constant: there is nothing to see in them",)
 
 
-def _say_concessions(predictor: Predictor) -> tuple[str, ...]:
-    if not predictor.concessions:
+def say_concessions(predictor: Predictor) -> tuple[str, ...]:
+    """What was done because memory ran out, as a warning."""
+    if not predictor.concessions.made:
         return ()
-    return (f"Memory ran out; it went on with {', '.join(predictor.concessions)}",)
+    return (f"Memory ran out; it went on with {', '.join(predictor.concessions.made)}",)

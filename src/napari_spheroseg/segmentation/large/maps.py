@@ -63,11 +63,11 @@ class Grid:
 
     def __init__(self, shape: Shape, preparation: Preparation, largest: int | None = None) -> None:
         self.working = working_shape(shape, preparation)
-        padded = inference._padded_shape(self.working, preparation.multiple)
+        padded = inference.padded_shape(self.working, preparation.multiple)
         tile = preparation.tile
         if tile is None:
             tile = _TILE if max(self.working) > _UNTILED else max(padded)
-        side = inference._round_up(min(tile, largest or tile), preparation.multiple)
+        side = inference.round_up(min(tile, largest or tile), preparation.multiple)
         self.tile = (min(side, padded[0]), min(side, padded[1]))
         self.width = padded[1]
         self.rows, self.columns = (
@@ -109,7 +109,7 @@ def predict(
         Even the smallest tiles do not fit.
     """
     while True:
-        given = predictor._concessions
+        given = predictor.concessions
         grid = Grid(source.shape, preparation, given.tile)
         batch = given.batch or batch_for(
             predictor.model, grid.tile, predictor.device, len(grid.columns)
@@ -125,7 +125,7 @@ def predict(
                         array[output, rows, :] = each
                 yield
         except OutOfMemory as error:
-            predictor._give_way(error, batch, max(grid.tile))
+            predictor.give_way(error, batch, max(grid.tile))
         else:
             assert array is not None, "there is at least one row of tiles"
             return Maps(array, source.shape)
@@ -144,7 +144,7 @@ def _rows(
         for first in range(0, len(grid.columns), batch):
             columns = grid.columns[first : first + batch]
             tiles = [_tile(source, grid, (y, x), grey, preparation) for x in columns]
-            found = _tile_maps(predictor, np.stack(tiles), preparation)
+            found = predictor.maps_of(np.stack(tiles), preparation)
             band = band or _Band(found.shape[1], grid)
             for x, values in zip(columns, found, strict=True):
                 band.add(x, values)
@@ -164,13 +164,6 @@ def _tile(
     small = shrunk_window(source.window, source.shape, grid.working, box, preparation.interpolation)
     small = small[np.ix_(rows - box[0].start, columns - box[1].start)]
     return stretch(small, *grey, preparation)
-
-
-def _tile_maps(predictor: Predictor, tiles: Map, preparation: Preparation) -> Map:
-    """Maps (B, K, y, x) of tiles; the mean over their views where the preparation wants them."""
-    views = inference._VIEWS if preparation.test_time_augmentation else inference._VIEWS[:1]
-    seen = [undo(predictor._run(view(tiles))) for view, undo in views]
-    return seen[0] if len(seen) == 1 else np.asarray(np.mean(seen, axis=0), np.float32)
 
 
 class _Band:

@@ -18,7 +18,7 @@ from ...readwrite.omezarr import require_extra
 from ...steps import Progress, Steps, run_to_end
 from ..measure import PixelSize
 from ..recipe import Recipe
-from ..run import Step, _say_concessions, complete, open_predictor
+from ..run import Step, complete, open_predictor, say_concessions
 from .describe import Description
 from .objects import find_objects
 from .output import Output
@@ -83,7 +83,7 @@ def segment_large_steps(
         writing = output.write(found, frames.leading_axes, recipe, place.folder)
         yield from (Step(done, done + 1, index) for _ in writing)
         yield Step(done + 1, done + 1, index)
-    warnings = description.warnings(len(wanted)) + _say_concessions(predictor)
+    warnings = description.warnings(len(wanted)) + say_concessions(predictor)
     return LargeSegmentation(frames, recipe, output.labels, found.polygons, found.table, warnings)
 
 
