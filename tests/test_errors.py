@@ -30,6 +30,12 @@ def test_a_question_mark_is_not_followed_by_a_stop():
     )
 
 
+def test_an_error_survives_where_dask_has_its_own_way_to_pickle():
+    pytest.importorskip("distributed")
+    copy = pickle.loads(pickle.dumps(errors.OutOfMemory("It broke", hint="Mend it.")))
+    assert str(copy) == "It broke. Mend it."
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_an_error_survives_the_way_from_another_process(kind):
     copy = pickle.loads(pickle.dumps(kind("It broke", hint="Mend it.")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
+from typing import Any
 
 
 class SpherosegError(Exception):
@@ -20,6 +22,9 @@ class SpherosegError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> Any:  # the usual one loses the hint on the way from another process
+        return partial(type(self), hint=self.hint), (self.message,), self.__dict__
 
     def __str__(self) -> str:
         if not self.hint:

@@ -147,7 +147,7 @@ def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     rows = []
     for index in result.settings.frames or result.frames.indices():
         place = dict(zip(axes, index, strict=True))
-        own = table.loc[(table[list(place)] == index).all(axis=1)] if place else table
+        own = table.loc[(table[list(place)] == list(index)).all(axis=1)] if place else table
         covered = 100 * own[f"area_{unit}2"].sum() / area
         diameter = own[f"equivalent_diameter_{unit}"].mean()
         rows.append(

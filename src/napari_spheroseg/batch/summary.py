@@ -69,7 +69,7 @@ def _describe(folder: Path, tracked: bool, settings: BatchSettings) -> None:
     from .plots import write_plots
     from .report import write_report
 
-    objects = pd.read_csv(folder / OBJECTS, float_precision="round_trip")
+    objects = pd.read_csv(folder / OBJECTS)
     images = pd.read_csv(folder / IMAGES)
     if tracked:
         objects = relative_growth(objects)
