@@ -6,7 +6,11 @@ import pytest
 from napari_spheroseg import errors
 from napari_spheroseg.errors import SpherosegError
 
-ALL = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
+ALL = [
+    each
+    for _, each in inspect.getmembers(errors, inspect.isclass)
+    if each.__module__ == errors.__name__
+]
 
 
 @pytest.mark.parametrize("kind", ALL)
