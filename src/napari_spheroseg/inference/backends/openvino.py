@@ -118,6 +118,8 @@ class _Compiled:
             request = self._model.create_infer_request()
         output = np.array(request.infer([batch])[0], np.float32)
         self._free.append(request)
+        if len(output) != len(batch):  # sides that the network cannot take
+            raise RuntimeError(f"OpenVINO has no result for an array of shape {batch.shape}")
         return output
 
 
