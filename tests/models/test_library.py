@@ -166,6 +166,65 @@ def test_what_is_not_there_cannot_be_removed():
         models.remove("nothing")
 
 
+# ---------------------------------------------------------------- rename
+
+
+def test_a_renamed_model_is_the_same_under_its_new_name(checkpoint, small_network, models_folder):
+    models.install(checkpoint, "mine")
+    (models_folder / "mine" / "README.md").write_text("# The card")
+    metadata = models.rename("mine", "yours")
+    assert everything_in(models_folder) == [
+        "yours",
+        "yours/README.md",
+        "yours/model.json",
+        "yours/weights.safetensors",
+    ]
+    assert models.info("yours") == metadata
+    assert metadata.name == "yours"
+    assert same(models.load("yours").network.state_dict(), small_network.state_dict())
+
+
+def test_a_model_is_not_renamed_to_a_name_that_is_taken(checkpoint, bright):
+    models.install(checkpoint, "mine")
+    models.install(bright, "yours")
+    with pytest.raises(BadSetting, match="'yours' is installed already"):
+        models.rename("mine", "yours")
+    assert models.info("mine").source == "spheroids.pth"
+    assert models.info("yours").source == "bright"
+
+
+@pytest.mark.parametrize("bad", ["../up", "a/b", ".hidden", "a b", "-x", ""])
+def test_a_model_is_not_renamed_to_what_is_no_folder_name(bad, checkpoint, models_folder):
+    models.install(checkpoint, "mine")
+    before = everything_in(models_folder.parent)
+    with pytest.raises(BadSetting):
+        models.rename("mine", bad)
+    assert everything_in(models_folder.parent) == before
+
+
+def test_a_failed_renaming_leaves_the_model_as_it_was(checkpoint, models_folder, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    models.install(checkpoint, "mine")
+    before = everything_in(models_folder)
+    monkeypatch.setattr(library, "write_metadata", full)
+    with pytest.raises(UnreadableFile, match="No space"):
+        models.rename("mine", "yours")
+    assert everything_in(models_folder) == before
+    assert models.info("mine").name == "mine"
+
+
+def test_a_shipped_model_keeps_its_name():
+    with pytest.raises(BadSetting, match="keeps its name"):
+        models.rename("hrnet", "mine")
+
+
+def test_what_is_not_there_cannot_be_renamed():
+    with pytest.raises(UnknownName):
+        models.rename("nothing", "mine")
+
+
 # ---------------------------------------------------------------- find
 
 

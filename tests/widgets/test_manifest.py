@@ -27,6 +27,7 @@ def test_the_widgets_stand_under_layers_segment(manifest):
         "Segment spheroids",
         "Batch segmentation",
         "Train model",
+        "Model manager",
     ]
 
 
@@ -39,7 +40,9 @@ def test_samples_open_with_truth_in_micrometres(make_napari_viewer, key):
     assert [str(unit) for unit in image.units[-2:]] == ["micrometer", "micrometer"]
 
 
-@pytest.mark.parametrize("name", ["Segment spheroids", "Batch segmentation", "Train model"])
+@pytest.mark.parametrize(
+    "name", ["Segment spheroids", "Batch segmentation", "Train model", "Model manager"]
+)
 def test_the_menus_offer_the_widget(make_napari_viewer, name):
     viewer = make_napari_viewer()
     found = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .library import available, info, install, known, load, remove
+from .library import available, info, install, known, load, remove, rename
 from .metadata import ModelMetadata, Preparation
 from .model import Model, no_weights
 
@@ -33,6 +33,7 @@ __all__ = [
     "open_collection",
     "pack",
     "remove",
+    "rename",
     "verify",
 ]
 

@@ -202,6 +202,44 @@ def remove(name: str) -> None:
         ) from error
 
 
+def rename(old: str, new: str) -> ModelMetadata:
+    """Give a model that the user installed another name.
+
+    Parameters
+    ----------
+    old : str
+        As in `known`.
+    new : str
+        A name that no installed model has.
+
+    Returns
+    -------
+    ModelMetadata
+        Of the model under its new name.
+
+    Raises
+    ------
+    UnknownName
+        No model has the old name.
+    BadSetting
+        It ships with the package, and stays; or the new name is taken or no usable name.
+    UnreadableFile
+        The models folder cannot be written; nothing was changed.
+    """
+    metadata, folder = _find(old)
+    if folder.parent != user_folder():
+        raise BadSetting(
+            f"'{old}' ships with the package and keeps its name",
+            hint="Export or bundle it, and install that under another name.",
+        )
+    metadata = metadata.replace(name=new)
+    with written_to(folder.parent), staged(folder.parent) as stage:
+        shutil.copytree(folder, stage / new)
+        write_metadata(stage / new, metadata)
+        commit(stage, drop=[old])
+    return metadata
+
+
 def read_metadata(folder: Path) -> ModelMetadata:
     """The model.json of a folder.
 

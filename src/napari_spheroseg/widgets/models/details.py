@@ -1,0 +1,137 @@
+"""What is known of a model, as Markdown, and where it is shown."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from qtpy.QtGui import QTextDocument, QTextTable
+from qtpy.QtWidgets import QTextBrowser
+
+from ...models import ModelMetadata, no_weights
+from ...models.library import CARD
+from .rows import WAITING, Row
+
+_PADDING = 3  # px
+_LEAST_HEIGHT = 160  # px
+
+
+class Details(QTextBrowser):
+    """Shows Markdown; addresses open in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setOpenExternalLinks(True)
+        self.setMinimumHeight(_LEAST_HEIGHT)
+
+    def show_markdown(self, text: str) -> None:
+        """Show a text; HTML in it stays text, since a card may come from anybody."""
+        kind = QTextDocument.MarkdownFeature
+        document = self.document()
+        document.setMarkdown(text, kind.MarkdownDialectGitHub | kind.MarkdownNoHTML)
+        for frame in document.rootFrame().childFrames():
+            if isinstance(frame, QTextTable):
+                style = frame.format()
+                style.setCellPadding(_PADDING)
+                frame.setFormat(style)
+        self.verticalScrollBar().setValue(0)
+
+
+def as_markdown(row: Row) -> str:
+    """Metadata, metrics, training data and card of a model."""
+    if row.metadata is None:
+        return "\n\n".join(
+            [
+                f"# {_plain(row.name)}",
+                f"**Damaged.** {_plain(row.problem)}",
+                f"Delete the folder `{row.folder}`, and install the model again.",
+            ]
+        )
+    known = row.metadata
+    parts = [f"# {_plain(known.title)}", _plain(known.description)]
+    if row.problem:
+        parts.append(f"**Damaged.** {_plain(row.problem)}")
+    if row.state == WAITING:
+        parts.append(f"{_plain(str(no_weights(known)))} Or install it above, as `{row.name}`.")
+    parts += [_facts(row, known), _metrics(known.metrics), _data(known), _card(row)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _facts(row: Row, known: ModelMetadata) -> str:
+    size = "" if row.size is None else f"{row.size / 1e6:.1f} MB"
+    facts = {
+        "Name": row.name,
+        "State": row.state,
+        "Task": known.task,
+        "Network": known.network,
+        "Size": size,
+        "Pixel size": "" if known.pixel_size is None else f"{known.pixel_size:g} µm",
+        "Licence": known.licence or "none stated",
+        "Source": known.source,
+        "Checksum": "" if known.sha256 is None else f"sha256 {known.sha256}",
+        "Folder": str(row.folder),
+    }
+    return "\n".join(f"- **{key}:** {_plain(value)}" for key, value in facts.items() if value)
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    """A table, a row a source, of what was measured by source; a list of the rest."""
+    columns: dict[str, dict[str, Any]] = {}
+    single: dict[str, Any] = {}
+    for part, measured in metrics.items():
+        if not isinstance(measured, dict):
+            single[part] = measured
+            continue
+        for metric, value in measured.items():
+            (columns if isinstance(value, dict) else single)[f"{part} {metric}"] = value
+    lines = [f"- {_plain(key)}: {_number(value)}" for key, value in single.items()]
+    if columns:
+        sources = list(dict.fromkeys(source for values in columns.values() for source in values))
+        lines += [
+            "",
+            *_table(
+                ["Source", *columns],
+                [[each, *(_number(v.get(each)) for v in columns.values())] for each in sources],
+            ),
+        ]
+    return "\n".join(["## Metrics", "", *lines]) if lines else ""
+
+
+def _data(known: ModelMetadata) -> str:
+    if not known.training_data:
+        return ""
+    cells = [
+        [
+            f"[{each.name}]({each.url})" if each.url else each.name,
+            each.licence,
+            "" if each.images is None else str(each.images),
+            each.note,
+        ]
+        for each in known.training_data
+    ]
+    return "\n".join(
+        ["## Training data", "", *_table(["Source", "Licence", "Images", "Note"], cells)]
+    )
+
+
+def _card(row: Row) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = (row.folder / CARD).read_text(encoding="utf-8")
+        return f"---\n\n# Model card\n\n{text}"
+    return ""
+
+
+def _table(head: list[str], cells: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *cells]
+    return ["| " + " | ".join(_plain(each) for each in line) + " |" for line in lines]
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(text: str) -> str:
+    """One line that breaks no table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("_", "\\_")

@@ -1,0 +1,70 @@
+"""What is to be installed: a file or folder, and what to call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from magicgui.widgets import Container, FileEdit, LineEdit, PushButton
+from qtpy.QtWidgets import QFileDialog
+
+from ..parts import row
+
+_FILES = "*.pth *.pt *.ckpt *.safetensors *.zip"
+
+
+class InstallForm(Container):
+    """Path, name, and the buttons that choose and install.
+
+    Attributes
+    ----------
+    path : FileEdit
+        Checkpoint, collection, package of the BioImage Model Zoo, or folder of a model.
+    model_name : LineEdit
+        What to call it; empty: its own name, or that of its file.
+    folder, install : PushButton
+    """
+
+    def __init__(self) -> None:
+        self.path = FileEdit(
+            name="install_path",
+            label="Install from",
+            mode="r",
+            nullable=True,
+            filter=_FILES,
+            tooltip="A checkpoint, a collection or a package of the BioImage Model Zoo (zip), or "
+            "the folder of a model",
+        )
+        self.path.choose_btn.text = "File…"
+        self.model_name = LineEdit(
+            name="install_name",
+            label="As",
+            tooltip="What to call it; empty: its own name, or that of its file. The name of a "
+            "model that waits for a checkpoint gives it its weights.",
+        )
+        self.folder = PushButton(text="Folder…", tooltip="Choose the folder of a model")
+        self.install = PushButton(text="Install…", tooltip="Copy it into the folder of models")
+        fields = Container(widgets=[self.path, self.model_name], labels=True)
+        fields.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[fields, row(self.folder, self.install)], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.folder.changed.connect(self._choose_folder)
+
+    def chosen(self) -> tuple[Path, str | None] | None:
+        """Path and name; asks for a file where there is none. None: the user would not say."""
+        if self.path.value in (None, Path()):
+            path, _ = QFileDialog.getOpenFileName(
+                self.native, "Install model", "", f"Models ({_FILES});;All files (*)"
+            )
+            if not path:
+                return None
+            self.path.value = path
+        return Path(self.path.value).expanduser(), self.model_name.value.strip() or None
+
+    def clear_fields(self) -> None:
+        """What was chosen is installed."""
+        self.path.value, self.model_name.value = None, ""
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self.native, "Folder of a model")
+        if path:
+            self.path.value = path

@@ -1,0 +1,116 @@
+"""What the buttons do, as generators for the worker's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ... import models
+from ...errors import BadSetting
+from ...models import library
+from .rows import DAMAGED, Row
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a button did.
+
+    Attributes
+    ----------
+    said : str
+        What to tell the user.
+    changed : bool
+        Whether there are other models now.
+    select : tuple of str
+        Models to select.
+    verified : dict of Path to Row or None
+        Folder to what is wrong with its model; None where nothing is.
+    report : str
+        Markdown to show in place of the details.
+    taken : bool
+        Nothing was done, for a model of this name is there.
+    """
+
+    said: str = ""
+    changed: bool = False
+    select: tuple[str, ...] = ()
+    verified: dict[Path, Row | None] = field(default_factory=dict)
+    report: str = ""
+    taken: bool = False
+
+
+Steps = Generator[None, None, Done]
+
+
+def install_steps(path: Path, name: str | None, overwrite: bool) -> Steps:
+    """Install a checkpoint, folder, collection or package."""
+    yield
+    before = {each.name for each in models.known()}
+    try:
+        metadata = models.install(path, name, replace=overwrite)
+    except BadSetting as error:
+        if overwrite or "is installed already" not in error.message:
+            raise
+        return Done(error.message, taken=True)
+    new = [each.name for each in models.known() if each.name not in before]
+    names = tuple(dict.fromkeys([metadata.name, *new]))
+    said = " and ".join(f"'{each}'" for each in names)
+    return Done(f"Installed {said}.", changed=True, select=names)
+
+
+def verify_steps(rows: list[Row]) -> Steps:
+    """Compare models with their checksums and networks."""
+    verified: dict[Path, Row | None] = {}
+    for row in rows:
+        yield
+        for verdict in models.verify(row.name):
+            if verdict.folder == row.folder:  # a shipped one that it covers has its own
+                bad = replace(row, state=DAMAGED, problem=verdict.reason)
+                verified[row.folder] = None if verdict.is_good else bad
+    if any(verified.values()):
+        return Done(verified=verified)
+    many = "The model is" if len(rows) == 1 else f"All {len(rows)} models are"
+    return Done(f"{many} what the metadata describe.", verified=verified)
+
+
+def export_steps(name: str, path: Path) -> Steps:
+    """Write a model for another program, in the format of the file's ending."""
+    from ...models.export import export
+
+    yield
+    done = export(name, path)
+    files = " and ".join(each.name for each in done.files)
+    return Done(f"Wrote {files}; largest difference from PyTorch: {done.difference:.1e}.")
+
+
+def bundle_steps(names: list[str], path: Path) -> Steps:
+    """Pack models into a collection."""
+    yield
+    return Done(f"Wrote {models.pack(names, path).name}.")
+
+
+def rename_steps(old: str, new: str) -> Steps:
+    """Give a model another name."""
+    yield
+    library.rename(old, new)
+    return Done(f"'{old}' is '{new}' now.", changed=True, select=(new,))
+
+
+def remove_steps(names: list[str]) -> Steps:
+    """Delete installed models."""
+    for name in names:
+        yield
+        models.remove(name)
+    return Done(f"Removed {' and '.join(names)}.", changed=True)
+
+
+def check_steps() -> Steps:
+    """Look at the installation, the machine and the models."""
+    from ...doctor import as_text, examine
+
+    yield
+    findings = examine()
+    problems = sum(each.verdict == "problem" for each in findings)
+    head = f"{problems} problems were found." if problems else "No problems were found."
+    return Done(report=f"# This machine\n\n{head}\n\n```\n{as_text(findings)}\n```")

@@ -1,0 +1,213 @@
+"""The widget ``Model manager``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import Container, ProgressBar, PushButton
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QSplitter
+
+from ..news import news
+from ..parts import row
+from ..work import Work
+from . import jobs
+from .details import Details, as_markdown
+from .install import InstallForm
+from .jobs import Done
+from .table import ModelTable
+
+_LEAST_WIDTH = 400  # px
+_FORMATS = (
+    "TorchScript (*.pt);;ONNX (*.onnx);;OpenVINO (*.xml);;BioImage Model Zoo (*.zip);;All files (*)"
+)
+
+
+class ModelsWidget(Container):
+    """Look at, install, verify, export, bundle, rename and remove models.
+
+    Notes
+    -----
+    Scripts can select in ``table`` (`ModelTable`: ``table.selected = "unet"``, or several names),
+    set ``install_path`` and ``install_name``, press ``install``, ``verify``, ``export``,
+    ``bundle``, ``rename``, ``remove`` and ``check``, or go past their dialogs by `export_to`,
+    `bundle_to` and `rename_to`. ``details`` shows the selected model.
+    """
+
+    def __init__(self) -> None:
+        self._work = Work(lambda _: None, self._on_result, self._on_end)
+        self._wanted: tuple[Path, str | None] | None = None  # what is being installed
+        self._taken = ""  # why that was refused, until the user was asked
+        self.table, self.details, self.form = ModelTable(), Details(), InstallForm()
+        self.install_path, self.install_name = self.form.path, self.form.model_name
+        self.install = self.form.install
+        self._build_buttons()
+        self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
+        actions = [
+            row(self.verify, self.export, self.bundle),
+            row(self.rename, self.remove, self.check),
+        ]
+        super().__init__(widgets=[*actions, self.progress, self.form], labels=False)
+        self._actions = [*actions, self.form]
+        panes = QSplitter(Qt.Orientation.Vertical)
+        for pane in (self.table, self.details):
+            panes.addWidget(pane)
+        panes.setStretchFactor(1, 1)
+        self.native.layout().insertWidget(0, panes)
+        self.native.setMinimumWidth(_LEAST_WIDTH)
+        self._connect()
+        self.table.refresh()
+
+    def _build_buttons(self) -> None:
+        self.verify = PushButton(
+            text="Verify", tooltip="Compare the selected models with their checksums and networks"
+        )
+        self.export = PushButton(
+            text="Export…",
+            tooltip="Write the selected model for another program: TorchScript (.pt), ONNX "
+            "(.onnx), OpenVINO (.xml), BioImage Model Zoo (.zip)",
+        )
+        self.bundle = PushButton(
+            text="Bundle…", tooltip="Pack the selected models into one zip, to install elsewhere"
+        )
+        self.rename = PushButton(text="Rename…", tooltip="Give the selected model another name")
+        self.remove = PushButton(
+            text="Remove…", tooltip="Delete the selected models; those that ship stay"
+        )
+        self.check = PushButton(
+            text="Check this machine", tooltip="Look for problems, and what mends them"
+        )
+
+    def _connect(self) -> None:
+        self.install.changed.connect(self._install)
+        self.verify.changed.connect(self._verify)
+        self.export.changed.connect(self._ask_and_export)
+        self.bundle.changed.connect(self._ask_and_bundle)
+        self.rename.changed.connect(self._ask_and_rename)
+        self.remove.changed.connect(self._remove)
+        self.check.changed.connect(lambda: self._start(jobs.check_steps, "Checking this machine"))
+        self.table.chosen.connect(self._show_selected)
+        news.models_changed.connect(self.table.refresh)
+        self.native.destroyed.connect(self._closed)
+
+    # --- the selected models --------------------------------------------------------------------
+
+    def _show_selected(self) -> None:
+        chosen = self.table.selected_rows
+        one = len(chosen) == 1
+        self.verify.enabled = bool(chosen)
+        self.export.enabled = one and chosen[0].has_weights
+        self.bundle.enabled = bool(chosen) and all(each.has_weights for each in chosen)
+        self.rename.enabled = one and chosen[0].is_users
+        self.remove.enabled = bool(chosen) and all(each.is_users for each in chosen)
+        self.details.show_markdown("\n\n---\n\n".join(as_markdown(each) for each in chosen))
+
+    def _verify(self) -> None:
+        self._start(partial(jobs.verify_steps, self.table.selected_rows), "Verifying models")
+
+    def export_to(self, path: str | Path) -> None:
+        """Write the selected model in the format that the file's ending stands for."""
+        (name,) = self.table.selected
+        self._start(partial(jobs.export_steps, name, Path(path)), f"Exporting {name}")
+
+    def bundle_to(self, path: str | Path) -> None:
+        """Pack the selected models into a zip."""
+        names = self.table.selected
+        self._start(partial(jobs.bundle_steps, names, Path(path)), "Bundling models")
+
+    def rename_to(self, name: str) -> None:
+        """Give the selected model another name."""
+        (old,) = self.table.selected
+        self._start(partial(jobs.rename_steps, old, name), f"Renaming {old}")
+
+    def _ask_and_export(self) -> None:
+        (name,) = self.table.selected
+        path, _ = QFileDialog.getSaveFileName(self.native, "Export model", f"{name}.pt", _FORMATS)
+        if path:
+            self.export_to(path)
+
+    def _ask_and_bundle(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self.native, "Bundle models", "models.zip", "Collection (*.zip)"
+        )
+        if path:
+            self.bundle_to(path)
+
+    def _ask_and_rename(self) -> None:
+        (old,) = self.table.selected
+        name, is_given = QInputDialog.getText(self.native, "Rename model", "New name:", text=old)
+        if is_given and name.strip() not in ("", old):
+            self.rename_to(name.strip())
+
+    def _remove(self) -> None:
+        names = self.table.selected
+        if names and self.ask("Remove model", f"Delete {', '.join(names)} from this computer?"):
+            self._start(partial(jobs.remove_steps, names), "Removing models")
+
+    def ask(self, title: str, question: str) -> bool:
+        """Whether the user wants that."""
+        yes = QMessageBox.StandardButton.Yes
+        return QMessageBox.question(self.native, title, question) == yes
+
+    # --- installing -----------------------------------------------------------------------------
+
+    def _install(self) -> None:
+        self._wanted = self.form.chosen()
+        if self._wanted is not None:
+            self._start_install(overwrite=False)
+
+    def _start_install(self, overwrite: bool) -> None:
+        assert self._wanted is not None
+        steps = partial(jobs.install_steps, *self._wanted, overwrite)
+        self._start(steps, f"Installing {self._wanted[0].name}")
+
+    # --- work -----------------------------------------------------------------------------------
+
+    def _start(self, steps: Callable[[], Any], title: str) -> None:
+        if self._work.running:
+            return
+        self._enable(False)
+        self.progress.visible, self.progress.max, self.progress.value = True, 0, 0
+        self._work.start(steps, title=title)
+
+    def _on_result(self, done: Done) -> Iterator[None]:
+        if done.taken:
+            self._taken = done.said
+            return
+        if done.changed:
+            news.models_changed.emit()  # the table listens, like the other widgets
+        if done.select:
+            self.table.selected = done.select
+        if self._wanted is not None:
+            self.form.clear_fields()
+        if done.verified:
+            self.table.show_verified(done.verified)
+            bad = [f"{each.name}: {each.problem}" for each in done.verified.values() if each]
+            if bad:
+                show_warning(f"Damaged: {'; '.join(bad)}")
+        if done.report:
+            self.details.show_markdown(done.report)
+        if done.said:
+            show_info(done.said)
+        yield
+
+    def _on_end(self) -> None:
+        self.progress.visible = False
+        self._enable(True)
+        question, self._taken = self._taken, ""
+        if question and self.ask("Install model", f"{question}. Overwrite it?"):
+            self._start_install(overwrite=True)
+        else:
+            self._wanted = None
+
+    def _enable(self, enabled: bool) -> None:
+        for each in self._actions:
+            each.enabled = enabled
+
+    def _closed(self) -> None:
+        news.models_changed.disconnect(self.table.refresh)
+        self._work.abandon()

@@ -1,0 +1,284 @@
+"""The model manager in a real viewer, beside the segment widget that offers the same models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from napari_spheroseg import models
+from napari_spheroseg.doctor import Finding
+from napari_spheroseg.models.library import METADATA, WEIGHTS
+from napari_spheroseg.widgets.models.widget import ModelsWidget
+
+NAME, MANAGER = "napari-spheroseg", "Model manager"
+
+
+class Manager:
+    """A viewer with the docked widget, and what a person does with them."""
+
+    def __init__(self, viewer, qtbot):
+        self.viewer, self._qtbot = viewer, qtbot
+        _, self.widget = viewer.window.add_plugin_dock_widget(NAME, MANAGER)
+        assert isinstance(self.widget, ModelsWidget)
+        self.answer, self.questions = True, []
+        self.widget.ask = self._answer
+
+    def _answer(self, title, question):
+        self.questions.append(question)
+        return self.answer
+
+    def open_segment(self):
+        return self.viewer.window.add_plugin_dock_widget(NAME, "Segment spheroids")[1]
+
+    def wait(self):
+        self._qtbot.waitUntil(self.idle, timeout=60_000)
+
+    def idle(self):
+        return not self.widget._work.running
+
+    def press(self, button):
+        assert button.enabled
+        button.native.click()
+        self.wait()
+
+    def do(self, action, *values):
+        action(*values)
+        self.wait()
+
+    def install(self, path, name=""):
+        self.widget.install_path.value, self.widget.install_name.value = path, name
+        self.press(self.widget.install)
+
+    @property
+    def states(self):
+        return self.widget.table.states()
+
+    @property
+    def details(self):
+        return self.widget.details.toPlainText()
+
+
+@pytest.fixture
+def manager(make_napari_viewer, qtbot):
+    opened = Manager(make_napari_viewer(), qtbot)
+    yield opened
+    opened.widget._work.cancel()
+    opened.wait()
+
+
+def told(notices, word):
+    return any(word in message for _, message in notices())
+
+
+# --- the table and the details ----------------------------------------------------------------
+
+
+def test_the_shipped_models_are_listed(manager):
+    shipped = {each.name: "shipped" for each in models.available()}
+    assert shipped
+    assert manager.states == shipped
+
+
+def test_sizes_are_those_of_the_weights(manager):
+    table = manager.widget.table
+    for row, each in enumerate(table.rows):
+        megabytes = (each.folder / WEIGHTS).stat().st_size / 1e6
+        assert table.item(row, 5).text() == f"{megabytes:.1f}"
+
+
+def test_details_hold_metrics_training_data_licence_checksum_and_card(manager):
+    manager.widget.table.selected = "unet"
+    known = models.info("unet")
+    for word in (known.sha256, known.licence, "Where it fails", known.training_data[0].name):
+        assert word in manager.details
+    (part, metrics), *_ = known.metrics.items()
+    (metric, by_source), *_ = metrics.items()
+    assert f"{part} {metric}" in manager.details
+    assert f"{by_source['mean']:.4g}" in manager.details
+
+
+def test_details_show_metrics_that_were_not_measured_by_source(manager, bright, models_folder):
+    models.install(bright, "mine")
+    metadata = models.info("mine").replace(metrics={"validation": {"val_dice": 0.9}, "f1": 0.8})
+    models.library.write_metadata(models_folder / "mine", metadata)
+    manager.widget.table.refresh()
+    manager.widget.table.selected = "mine"
+    assert "validation val_dice: 0.9" in manager.details
+    assert "f1: 0.8" in manager.details
+
+
+def test_html_in_a_card_stays_text(manager, bright, models_folder):
+    models.install(bright, "mine")
+    (models_folder / "mine" / "README.md").write_text('# Card\n\n<img src="file:///x.png">')
+    manager.widget.table.refresh()
+    manager.widget.table.selected = "mine"
+    assert "<img" in manager.details
+
+
+def test_a_model_without_weights_waits_for_a_checkpoint(waiting, manager):
+    manager.widget.table.selected = waiting
+    assert manager.states[waiting] == "waits for a checkpoint"
+    assert not manager.widget.export.enabled
+    assert not manager.widget.bundle.enabled
+
+
+def test_a_model_that_cannot_be_read_is_damaged_and_changes_nothing_else(
+    make_napari_viewer, qtbot, bright, models_folder
+):
+    models.install(bright, "mine")
+    (models_folder / "mine" / METADATA).write_text("{")
+    manager = Manager(make_napari_viewer(), qtbot)
+    manager.widget.table.selected = "mine"
+    assert manager.states["mine"] == "damaged"
+    assert manager.states["unet"] == "shipped"
+    assert str(models_folder / "mine") in manager.details.replace("\n", "")
+    assert not manager.widget.remove.enabled
+
+
+# --- install and remove -----------------------------------------------------------------------
+
+
+def test_an_installed_checkpoint_is_here_and_in_the_open_segment_widget(manager, checkpoint):
+    segment = manager.open_segment()
+    manager.install(checkpoint, "mine")
+    assert manager.states["mine"] == "installed"
+    assert manager.widget.table.selected == ["mine"]
+    assert "mine" in segment.model.choices
+    assert manager.widget.install_name.value == ""
+
+
+def test_a_removed_model_is_gone_from_both(manager, checkpoint):
+    segment = manager.open_segment()
+    manager.install(checkpoint, "mine")
+    segment.model.value = "mine"
+    manager.press(manager.widget.remove)
+    assert manager.questions == ["Delete mine from this computer?"]
+    assert "mine" not in manager.states
+    assert "mine" not in segment.model.choices
+    assert segment.model.value in manager.states
+
+
+def test_a_model_stays_where_removing_was_a_mistake(manager, checkpoint):
+    manager.install(checkpoint, "mine")
+    manager.answer = False
+    manager.press(manager.widget.remove)
+    assert manager.states["mine"] == "installed"
+
+
+def test_a_shipped_model_is_neither_removed_nor_renamed(manager, notices):
+    manager.widget.table.selected = "unet"
+    assert not manager.widget.remove.enabled
+    assert not manager.widget.rename.enabled
+    manager.do(manager.widget.remove.changed.emit, True)  # as a script may
+    assert told(notices, "'unet' ships with the package and stays")
+    assert manager.states["unet"] == "shipped"
+
+
+def test_a_broken_file_is_told_and_the_widget_works_on(manager, checkpoint, tmp_path, notices):
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"no checkpoint")
+    before = manager.states
+    manager.install(broken)
+    assert told(notices, "broken.pth")
+    assert manager.states == before
+    assert not manager.widget.progress.visible
+    manager.install(checkpoint)
+    assert manager.states["spheroids"] == "installed"
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_model_is_overwritten_only_if_the_user_wants_it(manager, checkpoint, bright, answer):
+    manager.install(checkpoint, "mine")
+    manager.answer = answer
+    manager.install(bright, "mine")
+    manager.wait()
+    assert manager.questions == ["A model 'mine' is installed already. Overwrite it?"]
+    assert models.info("mine").source == ("bright" if answer else "spheroids.pth")
+
+
+def test_a_bundle_brings_its_models_back(manager, checkpoint, tmp_path):
+    manager.install(checkpoint, "first")
+    manager.install(checkpoint, "second")
+    manager.widget.table.selected = ["first", "second"]
+    manager.do(manager.widget.bundle_to, tmp_path / "both.zip")
+    manager.press(manager.widget.remove)
+    assert "first" not in manager.states
+    manager.install(tmp_path / "both.zip")
+    assert manager.widget.table.selected == ["first", "second"]
+
+
+# --- the other buttons ------------------------------------------------------------------------
+
+
+def test_a_renamed_model_has_its_new_name_in_the_segment_widget_too(manager, checkpoint):
+    segment = manager.open_segment()
+    manager.install(checkpoint, "mine")
+    manager.do(manager.widget.rename_to, "yours")
+    assert manager.widget.table.selected == ["yours"]
+    assert "yours" in segment.model.choices
+    assert "mine" not in segment.model.choices
+
+
+def test_verifying_finds_changed_weights_and_says_so_until_they_are_whole(
+    manager, checkpoint, models_folder, notices
+):
+    manager.install(checkpoint, "mine")
+    manager.press(manager.widget.verify)
+    assert told(notices, "The model is what the metadata describe")
+    weights = models_folder / "mine" / WEIGHTS
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    manager.press(manager.widget.verify)
+    assert told(notices, "Damaged: mine")
+    assert manager.states["mine"] == "damaged"
+    assert "Damaged" in manager.details
+    weights.write_bytes(whole)
+    manager.press(manager.widget.verify)
+    assert manager.states["mine"] == "installed"
+
+
+def test_a_model_is_exported_in_the_format_of_the_ending(manager, bright, tmp_path, notices):
+    manager.install(bright, "mine")
+    manager.do(manager.widget.export_to, tmp_path / "mine.pt")
+    assert (tmp_path / "mine.pt").is_file()
+    assert told(notices, "Wrote mine.pt")
+
+
+def test_an_ending_that_stands_for_no_format_is_told(manager, tmp_path, notices):
+    manager.widget.table.selected = "unet"
+    manager.do(manager.widget.export_to, tmp_path / "unet.doc")
+    assert told(notices, "stands for no format")
+    assert manager.widget.export.enabled
+
+
+def test_what_the_check_of_this_machine_found_is_shown(manager, monkeypatch):
+    found = [Finding("OpenCV", "problem", "is missing", "pip install it")]
+    examine = import_module("napari_spheroseg.doctor.examine")
+    monkeypatch.setattr(examine, "CHECKS", {"OpenCV": lambda: found})
+    manager.press(manager.widget.check)
+    for word in ("1 problem", "OpenCV: is missing", "pip install it"):
+        assert word in manager.details
+
+
+def test_a_closed_widget_no_longer_listens(manager, checkpoint):
+    from napari_spheroseg.widgets.news import news
+
+    manager.viewer.window.remove_dock_widget("all")
+    manager.widget.native.deleteLater()
+    manager._qtbot.wait(50)
+    models.install(checkpoint, "mine")
+    news.models_changed.emit()
+
+
+def test_opening_the_widget_does_not_import_torch():
+    code = (
+        "import sys, napari; v = napari.Viewer(show=False);"
+        "assert 'torch' not in sys.modules, 'by napari';"
+        f"v.window.add_plugin_dock_widget('{NAME}', '{MANAGER}');"
+        "assert 'torch' not in sys.modules, 'by the widget'; v.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
