@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from qtpy.QtGui import QTextDocument, QTextTable
+from qtpy.QtGui import QTextCursor, QTextDocument, QTextTable
 from qtpy.QtWidgets import QTextBrowser
 
 from ...models import ModelMetadata, no_weights
@@ -34,7 +34,7 @@ class Details(QTextBrowser):
                 style = frame.format()
                 style.setCellPadding(_PADDING)
                 frame.setFormat(style)
-        self.verticalScrollBar().setValue(0)
+        self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
 
 
 def as_markdown(row: Row) -> str:

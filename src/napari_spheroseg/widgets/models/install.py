@@ -7,7 +7,7 @@ from pathlib import Path
 from magicgui.widgets import Container, FileEdit, LineEdit, PushButton
 from qtpy.QtWidgets import QFileDialog
 
-from ..parts import row
+from ..parts import align, row
 
 _FILES = "*.pth *.pt *.ckpt *.safetensors *.zip"
 
@@ -47,6 +47,7 @@ class InstallForm(Container):
         fields.margins = (0, 0, 0, 0)
         super().__init__(widgets=[fields, row(self.folder, self.install)], labels=False)
         self.margins = (0, 0, 0, 0)
+        align(fields)
         self.folder.changed.connect(self._choose_folder)
 
     def chosen(self) -> tuple[Path, str | None] | None:

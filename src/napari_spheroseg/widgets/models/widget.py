@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, ProgressBar, PushButton
+from magicgui.widgets import Container, ProgressBar
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QSplitter
 
 from ..news import news
-from ..parts import row
 from ..work import Work
 from . import jobs
+from .actions import ModelActions
 from .details import Details, as_markdown
 from .install import InstallForm
 from .jobs import Done
@@ -45,14 +45,12 @@ class ModelsWidget(Container):
         self.table, self.details, self.form = ModelTable(), Details(), InstallForm()
         self.install_path, self.install_name = self.form.path, self.form.model_name
         self.install = self.form.install
-        self._build_buttons()
+        self.actions = ModelActions()
+        self.verify, self.check = self.actions.verify, self.actions.check
+        self.export, self.bundle = self.actions.export, self.actions.bundle
+        self.rename, self.remove = self.actions.rename, self.actions.remove
         self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
-        actions = [
-            row(self.verify, self.export, self.bundle),
-            row(self.rename, self.remove, self.check),
-        ]
-        super().__init__(widgets=[*actions, self.progress, self.form], labels=False)
-        self._actions = [*actions, self.form]
+        super().__init__(widgets=[self.actions, self.progress, self.form], labels=False)
         panes = QSplitter(Qt.Orientation.Vertical)
         for pane in (self.table, self.details):
             panes.addWidget(pane)
@@ -61,26 +59,6 @@ class ModelsWidget(Container):
         self.native.setMinimumWidth(_LEAST_WIDTH)
         self._connect()
         self.table.refresh()
-
-    def _build_buttons(self) -> None:
-        self.verify = PushButton(
-            text="Verify", tooltip="Compare the selected models with their checksums and networks"
-        )
-        self.export = PushButton(
-            text="Export…",
-            tooltip="Write the selected model for another program: TorchScript (.pt), ONNX "
-            "(.onnx), OpenVINO (.xml), BioImage Model Zoo (.zip)",
-        )
-        self.bundle = PushButton(
-            text="Bundle…", tooltip="Pack the selected models into one zip, to install elsewhere"
-        )
-        self.rename = PushButton(text="Rename…", tooltip="Give the selected model another name")
-        self.remove = PushButton(
-            text="Remove…", tooltip="Delete the selected models; those that ship stay"
-        )
-        self.check = PushButton(
-            text="Check this machine", tooltip="Look for problems, and what mends them"
-        )
 
     def _connect(self) -> None:
         self.install.changed.connect(self._install)
@@ -98,12 +76,7 @@ class ModelsWidget(Container):
 
     def _show_selected(self) -> None:
         chosen = self.table.selected_rows
-        one = len(chosen) == 1
-        self.verify.enabled = bool(chosen)
-        self.export.enabled = one and chosen[0].has_weights
-        self.bundle.enabled = bool(chosen) and all(each.has_weights for each in chosen)
-        self.rename.enabled = one and chosen[0].is_users
-        self.remove.enabled = bool(chosen) and all(each.is_users for each in chosen)
+        self.actions.allow(chosen)
         self.details.show_markdown("\n\n---\n\n".join(as_markdown(each) for each in chosen))
 
     def _verify(self) -> None:
@@ -205,8 +178,7 @@ class ModelsWidget(Container):
             self._wanted = None
 
     def _enable(self, enabled: bool) -> None:
-        for each in self._actions:
-            each.enabled = enabled
+        self.actions.enabled = self.form.enabled = enabled
 
     def _closed(self) -> None:
         news.models_changed.disconnect(self.table.refresh)
