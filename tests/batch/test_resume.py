@@ -124,6 +124,13 @@ def test_resume_goes_on_with_the_recipe_that_is_there(run, paths, out):
         assert journal.get("recipe")["threshold"] == 0.7
 
 
+def test_resume_keeps_the_pixel_size_that_was_given(run, paths, out):
+    run(paths[:2], pixel_size=(0.5, 0.7))
+    run(existing="resume")
+    with Journal(out) as journal:
+        assert journal.get("recipe")["pixel_size"] == [0.5, 0.7]
+
+
 def test_overwrite_begins_anew(run, paths, out):
     run()
     assert run(paths[:2], threshold=0.6, existing="overwrite") == {"0.tif": "done", "1.tif": "done"}

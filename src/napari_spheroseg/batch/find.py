@@ -69,10 +69,16 @@ def output_stems(paths: list[Path]) -> dict[Path, str]:
         stems |= {path: name(path) for path, stem in stems.items() if times[stem.casefold()] > 1}
     taken: set[str] = set()
     for path, stem in stems.items():
-        numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
-        stems[path] = next(each for each in numbered if each.casefold() not in taken)
-        taken.add(stems[path].casefold())
+        stems[path] = not_taken(stem, taken)
     return stems
+
+
+def not_taken(stem: str, taken: set[str]) -> str:
+    """A name like this one that is not among those taken, with a number if need be; takes it."""
+    numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
+    free = next(each for each in numbered if each.casefold() not in taken)
+    taken.add(free.casefold())
+    return free
 
 
 def _is_image(path: Path) -> bool:

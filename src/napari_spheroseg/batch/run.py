@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +15,7 @@ from ..segmentation.recipe import Recipe
 from ..segmentation.run import complete, open_predictor
 from ..tracking.motion import require_extra
 from .cluster import Where, run_there
-from .find import output_stems
+from .find import not_taken, output_stems
 from .items import Done, File, Item, Source
 from .journal import NAME, Journal
 from .names import pattern_of
@@ -247,10 +246,7 @@ def _named(sources: list[Source], known: dict[str, tuple[Item, Done]]) -> list[I
         if isinstance(source, File):
             stem = stems[source.path]
             name = str(source.path) if twice[name] > 1 else name
-        numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
-        stem = next(each for each in numbered if each.casefold() not in taken)
-        taken.add(stem.casefold())
-        new.append(Item(source.key, name, stem, source.columns))
+        new.append(Item(source.key, name, not_taken(stem, taken), source.columns))
     return new
 
 

@@ -45,7 +45,8 @@ def places_of(items: Sequence[Item], pattern: str) -> dict[str, Columns]:
         return {}
     places = dict(zip(paths, read_places(paths, chosen), strict=True))
     known = {path: vars(place) for path, place in places.items() if place is not None}
-    used = [name for name in next(iter(known.values()), {}) if any(p[name] for p in known.values())]
+    names = next(iter(known.values()), {})
+    used = [name for name in names if any(place[name] is not None for place in known.values())]
     return {path: {name: place[name] for name in used} for path, place in known.items()}
 
 

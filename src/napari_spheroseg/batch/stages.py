@@ -22,7 +22,7 @@ from ..segmentation.result import Segmentation
 from ..segmentation.run import Step, segment_steps
 from ..tracking.run import tracked
 from .items import Done, Item, Source
-from .outputs import OUTPUTS, write_outputs
+from .outputs import write_outputs, written_by
 from .settings import BatchSettings
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
         try:
             files = write_outputs(result, job.folder, item.stem, names, item.path.name)
         except Exception:
-            endings = (ending for name in names for ending in OUTPUTS[name].endings)
-            discard(job.folder, (item.stem + ending for ending in endings))
+            discard(job.folder, written_by(item.stem, names))
             raise
     table = result.table
     if tracking and "t" in table:

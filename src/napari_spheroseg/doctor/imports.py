@@ -40,11 +40,7 @@ _ONNXRUNTIME = """
 import onnxruntime
 found = {"providers": onnxruntime.get_available_providers()}
 """
-_QT = """
-from qtpy import API_NAME, QtWidgets, QtGui
-from qtpy.QtCore import qVersion
-found = {"binding": API_NAME, "version": qVersion()}
-"""
+_QT = "from napari_spheroseg.widgets.qt_found import found"
 
 
 class _Broken(Exception):
