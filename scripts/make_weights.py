@@ -1,6 +1,6 @@
 """Train the models that ship and write weights/<name>: weights, model.json and card.
 
-    python scripts/make_weights.py DATA [hrnet cbam_resunet unet] [--runs runs]
+    python scripts/make_weights.py DATA [hrnet cbam_resunet unet cell_classifier ...] [--runs runs]
 
 DATA holds manifest.csv. Each model is trained as weights/<name>/training.yaml says, then on as
 refining.yaml and finishing.yaml say, in runs/<name>; a run that was interrupted goes on, one that
@@ -26,6 +26,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 NAMES = ("unet", "hrnet", "cbam_resunet")
+CLASSIFIERS = ("cell_classifier", "spheroid_classifier")
 RECIPES = ("training", "refining", "finishing")  # each starts from what the one before made
 ABOUT = {
     "unet": "Small U-Net.",
@@ -38,6 +39,8 @@ MASKS = {
     "invasion_fluo": "threshold, corrected by the authors",
     "ewing_microwell": "masks made by an algorithm and looked at; no expert outlined them",
     "ipsc_aggregates": "masks made by an algorithm and looked at; no expert outlined them",
+    "cells_omnipose": "masks of Omnipose",
+    "cells_yeast_baby": "outlined by experts",
 }
 SCORES = {"pixel_iou": "iou", "object_f1": "f1"}
 
@@ -199,10 +202,20 @@ def main() -> None:
     """Train and ship."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("names", nargs="*", default=NAMES)
+    parser.add_argument("names", nargs="*", default=(*NAMES, *CLASSIFIERS, "focus_detector"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
     for name in options.names:
+        if name == "focus_detector":
+            import focus_weights
+
+            focus_weights.ship(options.data, options.runs)
+            continue
+        if name in CLASSIFIERS:
+            import classifier_weights
+
+            classifier_weights.ship(name, options.data, options.runs)
+            continue
         ship(train(name, options.data, options.runs), name, options.data)
 
 

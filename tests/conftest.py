@@ -33,6 +33,8 @@ def models_folder(tmp_path_factory, monkeypatch):
     """A models folder of its own for every test, and no predictor left from another."""
     folder = tmp_path_factory.mktemp("models") / "user"
     monkeypatch.setenv("SPHEROSEG_MODELS", str(folder))
+    for name in ("SPHEROSEG_SHARED_MODELS", "SPHEROSEG_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
     predictor.forget_shared()
     yield folder
     predictor.forget_shared()
@@ -67,10 +69,10 @@ def threshold_network() -> torch.nn.Module:
     return network.eval()
 
 
-def save_model(folder: Path, network: torch.nn.Module, **metadata) -> Path:
+def save_model(folder: Path, weights: torch.nn.Module, **metadata) -> Path:
     """Write a model's folder as `install` does, without going through it."""
     folder.mkdir(parents=True)
-    save_file(network.state_dict(), folder / library.WEIGHTS)
+    save_file(weights.state_dict(), folder / library.WEIGHTS)
     values = {
         "name": folder.name,
         "title": folder.name,
@@ -80,6 +82,50 @@ def save_model(folder: Path, network: torch.nn.Module, **metadata) -> Path:
     }
     library.write_metadata(folder, models.ModelMetadata(**values))
     return folder
+
+
+def restoring_network(lift: float, channels: int) -> torch.nn.Module:
+    """A NAFNet that adds `lift` to every pixel: what it restores is known."""
+    torch.manual_seed(0)
+    network = networks.create("nafnet", width=4, img_channel=channels)
+    network.ending.weight.data.zero_()
+    network.ending.bias.data.fill_(lift)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def restorer(tmp_path_factory):
+    """A function that makes the folder of a restoration model: lift, and fields of preparation."""
+
+    def make(lift: float = 0.0, **preparation) -> Path:
+        preparation = {"clip": False, "low": 0, "high": 100, "multiple": 8} | preparation
+        channels = preparation.get("channels", 1)
+        return save_model(
+            tmp_path_factory.mktemp("restorer") / "sharpen",
+            restoring_network(lift, channels),
+            task="restoration",
+            network="nafnet",
+            arguments={"width": 4, "img_channel": channels},
+            preparation=preparation,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def detector(tmp_path_factory) -> Path:
+    """Folder of a focus detector with random weights."""
+    torch.manual_seed(0)
+    arguments = {"num_classes": 1, "min_size": 64, "initial_filters": 4}
+    return save_model(
+        tmp_path_factory.mktemp("detector") / "detector",
+        networks.create("flexresnet", **arguments).eval(),
+        task="focus",
+        network="flexresnet",
+        arguments=arguments,
+        preparation={"tile": 64, "overlap": 0.5, "multiple": 1},
+        threshold=0.4,
+    )
 
 
 ARGUMENTS = {

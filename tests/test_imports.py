@@ -40,6 +40,7 @@ def test_everything_but_the_widgets_is_imported_without_napari_and_qt():
         "",
         "ss.models.available()",
         "ss.models.known(); ss.models.info('hrnet')",
+        "ss.models.default(); ss.models.trashed(); ss.models.shared_folders()",
         "ss.networks.names()",
         "ss.measure",
         "ss.synthetic.spheroids((64, 64), 1)",

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models, networks, synthetic
+    from .batch.restore import restore_files
     from .batch.run import segment_files
+    from .classification.features import features
+    from .classification.run import classify
     from .errors import SpherosegError
     from .inference.reservation import reserve
     from .readwrite.images import read_image
+    from .restoration.detector import focus_score
+    from .restoration.run import restore_focus
     from .segmentation.large.result import LargeSegmentation
     from .segmentation.large.run import segment_large
     from .segmentation.measure import measure
@@ -33,12 +38,17 @@ __all__ = [
     "Segmentation",
     "SpherosegError",
     "__version__",
+    "classify",
     "evaluate",
+    "focus_score",
+    "features",
     "measure",
     "models",
     "networks",
     "read_image",
     "reserve",
+    "restore_files",
+    "restore_focus",
     "segment",
     "segment_files",
     "segment_large",
@@ -50,10 +60,15 @@ _HOMES = {
     "LargeSegmentation": "segmentation.large.result",
     "Segmentation": "segmentation.result",
     "SpherosegError": "errors",
+    "classify": "classification.run",
     "evaluate": "training.evaluate",
+    "focus_score": "restoration.detector",
+    "features": "classification.features",
     "measure": "segmentation.measure",
     "read_image": "readwrite.images",
     "reserve": "inference.reservation",
+    "restore_files": "batch.restore",
+    "restore_focus": "restoration.run",
     "segment": "segmentation.run",
     "segment_files": "batch.run",
     "segment_large": "segmentation.large.run",

@@ -43,6 +43,10 @@ class BadSetting(SpherosegError, ValueError):
     """A setting that does not exist, or a value outside its bounds."""
 
 
+class NameTaken(BadSetting):
+    """A name for something new that something else has already."""
+
+
 class BadImage(SpherosegError, ValueError):
     """An image that cannot be segmented: empty, complex, all NaN, of unclear axes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import Cancelled
@@ -22,6 +23,15 @@ class Counted(Protocol):
     @property
     def total(self) -> int:
         """Parts in all."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a run, in tiles over all frames; the total is what it looks like so far."""
+
+    done: int
+    total: int
+    frame: tuple[int, ...]
 
 
 class Steps(Generic[S, R]):

@@ -40,7 +40,7 @@ class SyntheticImage:
 
 
 @dataclass(frozen=True)
-class _Body:
+class Body:
     """A star-shaped body: centre, mean radius, and the waves of its outline."""
 
     y: float
@@ -96,10 +96,10 @@ def spheroids(
     BadSetting
         Where `modality` is unknown.
     """
-    render = _RENDERERS.get(modality)
+    render = RENDERERS.get(modality)
     if render is None:
         raise BadSetting(
-            f"There is no modality '{modality}'", hint=f"There are: {', '.join(_RENDERERS)}."
+            f"There is no modality '{modality}'", hint=f"There are: {', '.join(RENDERERS)}."
         )
     rng = np.random.default_rng(seed)
     return _draw(rng, shape, _place(rng, shape, count, radius), render, radius, pixel_size)
@@ -108,7 +108,7 @@ def spheroids(
 def _draw(
     rng: np.random.Generator,
     shape: tuple[int, int],
-    bodies: list[_Body],
+    bodies: list[Body],
     render: Callable[..., Float],
     radius: tuple[float, float],
     pixel_size: float,
@@ -160,10 +160,10 @@ def movie(frames: int = 6, *, seed: int = 0, shape: tuple[int, int] = (256, 256)
 
 def _place(
     rng: np.random.Generator, shape: tuple[int, int], count: int, radius: tuple[float, float]
-) -> list[_Body]:
+) -> list[Body]:
     """Bodies that may touch, but not hide each other."""
     side = min(shape)
-    bodies: list[_Body] = []
+    bodies: list[Body] = []
     for _ in range(count * 20):
         if len(bodies) == count:
             break
@@ -174,11 +174,11 @@ def _place(
             for order in range(2, 8)
         )
         if all(np.hypot(b.y - y, b.x - x) > 0.95 * (b.radius + size) for b in bodies):
-            bodies.append(_Body(y, x, size, waves))
+            bodies.append(Body(y, x, size, waves))
     return bodies
 
 
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Float:
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Float:
     """Gaussian noise of unit deviation, correlated over `sigma` pixels."""
     shrink = max(1, int(sigma / 2))
     small = rng.standard_normal([max(4, n // shrink + 1) for n in shape]).astype(np.float32)
@@ -187,7 +187,7 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float
     return np.asarray((field - field.mean()) / (field.std() + 1e-6), np.float32)
 
 
-def _illumination(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
+def illumination(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
     """Vignetting about an off-centre axis, and a slow unevenness."""
     y, x = np.meshgrid(
         np.linspace(-1, 1, shape[0], dtype=np.float32),
@@ -196,7 +196,7 @@ def _illumination(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
     )
     cy, cx = rng.uniform(-0.3, 0.3, 2).astype(np.float32)
     fall = rng.uniform(0.05, 0.25) * ((y - cy) ** 2 + (x - cx) ** 2)
-    uneven = 0.02 * _smooth_noise(rng, shape, 0.25 * min(shape))
+    uneven = 0.02 * smooth_noise(rng, shape, 0.25 * min(shape))
     return np.asarray(1 - fall + uneven, np.float32)
 
 
@@ -230,9 +230,9 @@ def _brightfield(
     radius: tuple[float, float],
 ) -> Float:
     """Absorbing bodies with a dark rim and a bright halo, on a bright ground."""
-    grey = 0.72 * _illumination(rng, shape)
+    grey = 0.72 * illumination(rng, shape)
     grey *= 1 - 0.35 * _neighbours(rng, shape, radius)
-    texture = _smooth_noise(rng, shape, max(1.5, 0.006 * min(shape)))
+    texture = smooth_noise(rng, shape, max(1.5, 0.006 * min(shape)))
     for depth in depths:
         inside = np.clip(1 - depth**2, 0, 1)
         absorbed = rng.uniform(0.25, 0.75) * np.sqrt(inside)
@@ -251,8 +251,8 @@ def _fluorescence(
     radius: tuple[float, float],
 ) -> Float:
     """Glowing bodies on a dark ground, with haze of other planes."""
-    grey = 0.05 * _illumination(rng, shape) + 0.25 * _neighbours(rng, shape, radius)
-    texture = _smooth_noise(rng, shape, max(1.5, 0.008 * min(shape)))
+    grey = 0.05 * illumination(rng, shape) + 0.25 * _neighbours(rng, shape, radius)
+    texture = smooth_noise(rng, shape, max(1.5, 0.008 * min(shape)))
     for depth in depths:
         thickness = np.sqrt(np.clip(1 - depth**2, 0, 1))
         edge = np.clip((1 - depth) / 0.08, 0, 1)
@@ -262,7 +262,7 @@ def _fluorescence(
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), float(rng.uniform(0.6, 1.5))), np.float32)
 
 
-_RENDERERS: dict[str, Callable[..., Float]] = {
+RENDERERS: dict[str, Callable[..., Float]] = {
     "brightfield": _brightfield,
     "fluorescence": _fluorescence,
 }

@@ -8,6 +8,7 @@ from napari_spheroseg.inference.prepare import (
     is_constant,
     prepare,
     resize,
+    scaling_of,
     with_grey_range,
     working_shape,
 )
@@ -180,7 +181,7 @@ def test_percentiles_are_those_of_numpy_to_the_last_bit(dtype, shape, wanted):
     assert grey_range(sample, preparation) == tuple(np.percentile(sample, wanted))
 
 
-@pytest.mark.parametrize("intensity", ["percentile", "8-bit"])
+@pytest.mark.parametrize("intensity", ["percentile", "columns", "8-bit"])
 def test_a_grey_range_that_is_known_prepares_the_same(intensity, noise):
     for plane in (noise, noise.astype(np.float32) / 7):
         preparation = Preparation(intensity=intensity)
@@ -191,3 +192,94 @@ def test_a_grey_range_that_is_known_prepares_the_same(intensity, noise):
 def test_a_constant_plane_has_no_grey_range():
     preparation = Preparation()
     assert with_grey_range(preparation, np.ones((8, 8), np.uint16)) == preparation
+
+
+# ---------------------------------------------------------------- as HiTMicTools scales
+
+
+def by_columns(plane, low, high, clip=True):
+    """Its range01, as it is described: quantiles down each column, then of these."""
+    lows = [np.quantile(plane[:, x].astype(np.float64), low / 100) for x in range(plane.shape[1])]
+    highs = [np.quantile(plane[:, x].astype(np.float64), high / 100) for x in range(plane.shape[1])]
+    first, last = np.quantile(lows, low / 100), np.quantile(highs, high / 100)
+    unit = (plane - first) / (last - first + np.finfo(np.float32).eps)
+    return np.clip(unit, 0, 1) if clip else unit
+
+
+def standard(plane):
+    """Its zscore: the sample's deviation, and a little."""
+    values = plane.astype(np.float64)
+    deviation = np.sqrt(((values - values.mean()) ** 2).sum() / (values.size - 1))
+    return (values - values.mean()) / (deviation + 1e-6)
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """Columns that differ: percentiles of the whole are far from those of the columns."""
+    noise = np.random.default_rng(5).gamma(2, 60, (70, 90))
+    return (noise * np.linspace(0.1, 3, 90)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("clip", [True, False])
+@pytest.mark.parametrize("ends", [(1, 99.8), (0, 100), (20, 60)])
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_percentiles_of_columns_are_those_of_their_percentiles(clip, ends, kind, uneven):
+    plane = uneven.astype(kind) / (1 if kind == "uint16" else 700)
+    settings = Preparation(intensity="columns", low=ends[0], high=ends[1], clip=clip)
+    expected = by_columns(plane, *ends, clip)
+    assert np.allclose(prepare(plane, settings)[0], expected, rtol=1e-5, atol=1e-6)
+    by_pixels = Preparation(low=ends[0], high=ends[1], clip=clip)
+    assert ends == (0, 100) or not np.allclose(prepare(plane, by_pixels)[0], expected, atol=1e-2)
+
+
+def test_percentiles_of_columns_look_at_every_pixel_of_a_large_plane():
+    plane = np.random.default_rng(0).gamma(2, 60, (2100, 2000)).astype(np.float32)
+    settings = Preparation(intensity="columns", low=1, high=99.8)
+    assert np.allclose(prepare(plane, settings)[0], by_columns(plane, 1, 99.8), atol=1e-5)
+
+
+def test_a_plane_is_standardised_by_its_own_mean_and_sample_deviation(uneven):
+    settings = Preparation(intensity="fixed", low=0, high=1, clip=False, normalise="standard")
+    assert np.allclose(prepare(uneven, settings)[0], standard(uneven), atol=1e-5)
+
+
+def test_a_plane_is_stretched_by_columns_and_then_standardised(uneven):
+    settings = Preparation(intensity="columns", low=1, high=99.8, normalise="standard")
+    expected = standard(by_columns(uneven, 1, 99.8))
+    assert np.allclose(prepare(uneven, settings)[0], expected, atol=1e-5)
+
+
+def test_each_channel_is_standardised_by_itself():
+    plane = np.random.default_rng(0).random((30, 40, 3)) * [1, 5, 9] + [0, 2, 4]
+    settings = Preparation(
+        channels=3, intensity="fixed", low=0, high=1, clip=False, normalise="standard"
+    )
+    for channel, prepared in enumerate(prepare(plane, settings)):
+        assert np.allclose(prepared, standard(plane[..., channel]), atol=1e-5)
+
+
+def test_without_clipping_nothing_is_cut_off(noise):
+    settings = Preparation(low=20, high=80, clip=False)
+    low, high = np.percentile(noise, (20, 80))
+    expected = (noise.astype(np.float32) - low) / (high - low)
+    assert np.allclose(prepare(noise, settings)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("intensity", ["percentile", "columns", "8-bit", "fixed"])
+@pytest.mark.parametrize(
+    ("normalise", "channels"),
+    [("unit", 1), ("unit", 3), ("imagenet", 3), ("standard", 1), ("standard", 3)],
+)
+def test_the_way_back_leads_to_the_grey_values(intensity, normalise, channels, uneven):
+    settings = Preparation(
+        intensity=intensity, normalise=normalise, channels=channels, low=2, high=98, clip=False
+    )
+    back = scaling_of(uneven, settings).grey(prepare(uneven, settings))
+    assert back.shape == (channels, *uneven.shape)
+    assert np.allclose(back, uneven, atol=0.01)
+
+
+@pytest.mark.parametrize("normalise", ["unit", "standard"])
+def test_one_pixel_is_prepared_all_the_same(normalise):
+    settings = Preparation(intensity="columns", normalise=normalise)
+    assert prepare(np.full((1, 1), 9, np.uint16), settings).tolist() == [[[0]]]

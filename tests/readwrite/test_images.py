@@ -7,6 +7,7 @@ import tifffile
 
 from napari_spheroseg.errors import SpherosegError, UnreadableFile
 from napari_spheroseg.readwrite.images import read_image
+from napari_spheroseg.readwrite.tiff import write_stack
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +250,30 @@ def test_however_a_tiff_is_damaged_the_error_is_ours(grey, tmp_path):
             read_image(tmp_path / "a.tif")
         except SpherosegError:
             continue
+
+
+# ---------------------------------------------------------------- images of any axes out
+
+
+KINDS = ("bool", "uint8", "int16", "uint16", "uint32", "float32", "float64")
+KINDS_THAT_OME_LACKS = ("float16", "int64", "uint64")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *KINDS_THAT_OME_LACKS])
+def test_a_stack_keeps_its_type_axes_and_pixel_size(kind, tmp_path):
+    image = (np.random.default_rng(0).random((2, 3, 9, 11)) * 2).astype(kind)
+    write_stack(tmp_path / "a.tif", image, "TZYX", (0.4, 0.5))
+    file = read_image(tmp_path / "a.tif")
+    assert file.data.dtype == kind
+    assert np.array_equal(file.data, image)
+    assert file.axes == "TZYX"
+    assert file.pixel_size == pytest.approx((0.4, 0.5))
+
+
+@pytest.mark.parametrize("axes", ["YXS", "TYXS"])
+def test_colours_stay_colours(axes, tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (2, 9, 11, 3)[4 - len(axes) :], np.uint8)
+    write_stack(tmp_path / "a.tif", image, axes)
+    file = read_image(tmp_path / "a.tif")
+    assert np.array_equal(file.data, image)
+    assert file.axes == axes

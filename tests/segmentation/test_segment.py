@@ -300,7 +300,7 @@ def test_the_recipe_of_a_checkpoint_makes_it_again(checkpoint, image):
 def test_a_recipe_holds_every_setting(segment, image):
     recipe = segment(image).recipe
     wanted = {*PostProcessing.model_fields, *models.Preparation.model_fields}
-    source = {"model", "axes", "channel", "pixel_size", "diameter_um", "frames", "region"}
+    source = {"model", "axes", "channel", "pixel_size", "diameter_um", "frames", "region", "restore"}
     assert wanted | source | {"made_with"} == set(recipe)
 
 

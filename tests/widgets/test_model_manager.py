@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 
 import pytest
@@ -59,6 +63,18 @@ class Manager:
     @property
     def details(self):
         return self.widget.details.toPlainText()
+
+
+@pytest.fixture
+def web(checkpoint, monkeypatch):
+    """Address of a file beside the checkpoint, on a server of this machine."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    handler = partial(SimpleHTTPRequestHandler, directory=checkpoint.parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield lambda name: f"http://127.0.0.1:{server.server_address[1]}/{name}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -135,7 +151,24 @@ def test_a_model_that_cannot_be_read_is_damaged_and_changes_nothing_else(
     assert manager.states["mine"] == "damaged"
     assert manager.states["unet"] == "shipped"
     assert str(models_folder / "mine") in manager.details.replace("\n", "")
+    assert not manager.widget.rename.enabled
+    assert not manager.widget.make_default.enabled
+    manager.press(manager.widget.remove)
+    assert "mine" not in manager.states
+    assert not (models_folder / "mine").exists()
+
+
+def test_a_shared_model_is_listed_and_not_changed(
+    make_napari_viewer, qtbot, bright, tmp_path, monkeypatch
+):
+    shutil.copytree(bright, tmp_path / "ours")
+    monkeypatch.setenv("SPHEROSEG_SHARED_MODELS", str(tmp_path))
+    manager = Manager(make_napari_viewer(), qtbot)
+    manager.widget.table.selected = "ours"
+    assert manager.states["ours"] == "shared"
+    assert str(tmp_path / "ours") in manager.details.replace("\n", "")
     assert not manager.widget.remove.enabled
+    assert not manager.widget.rename.enabled
 
 
 # --- install and remove -----------------------------------------------------------------------
@@ -155,7 +188,7 @@ def test_a_removed_model_is_gone_from_both(manager, checkpoint):
     manager.install(checkpoint, "mine")
     segment.model.value = "mine"
     manager.press(manager.widget.remove)
-    assert manager.questions == ["Delete mine from this computer?"]
+    assert manager.questions == ["Move mine to the trash?"]
     assert "mine" not in manager.states
     assert "mine" not in segment.model.choices
     assert segment.model.value in manager.states
@@ -210,6 +243,53 @@ def test_a_bundle_brings_its_models_back(manager, checkpoint, tmp_path):
     assert manager.widget.table.selected == ["first", "second"]
 
 
+def test_a_removed_model_is_told_how_to_come_back_and_does(manager, checkpoint, notices):
+    manager.install(checkpoint, "mine")
+    manager.press(manager.widget.remove)
+    assert told(notices, "Trash… brings back what was removed")
+    manager.do(manager.widget.bring_back, "mine")
+    assert manager.states["mine"] == "installed"
+    assert manager.widget.table.selected == ["mine"]
+
+
+def test_an_empty_trash_is_told(manager, notices):
+    manager.press(manager.widget.trash)
+    assert told(notices, "The trash is empty")
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+
+def test_a_model_is_installed_from_an_address(manager, web):
+    manager.widget.install_url.value = web("spheroids.pth")
+    manager.press(manager.widget.install)
+    assert manager.states["spheroids"] == "installed"
+    assert models.info("spheroids").source == web("spheroids.pth")
+    assert manager.widget.install_url.value == ""
+    assert manager.widget.cancel.native.isHidden()
+
+
+def test_an_address_that_gives_nothing_is_told_and_stays_to_be_mended(manager, web, notices):
+    manager.widget.install_url.value = web("nothing.pth")
+    manager.press(manager.widget.install)
+    assert told(notices, "answers 404")
+    assert manager.widget.install_url.value == web("nothing.pth")
+    assert manager.widget.install.enabled
+
+
+def test_a_download_can_be_cancelled(manager, web, monkeypatch):
+    monkeypatch.setattr("napari_spheroseg.models.download.transfer._CHUNK", 100)
+    monkeypatch.setattr("napari_spheroseg.models.download.transfer._OFTEN", 0)
+    manager.widget.install_url.value = web("spheroids.pth")
+    manager.widget.install.native.click()
+    manager._qtbot.waitUntil(lambda: not manager.widget.cancel.native.isHidden(), timeout=30_000)
+    manager.widget.cancel.native.click()
+    manager.wait()
+    assert "spheroids" not in manager.states
+    assert manager.widget.install_url.value == web("spheroids.pth")
+    assert manager.widget.cancel.native.isHidden()
+
+
 # --- the other buttons ------------------------------------------------------------------------
 
 
@@ -252,6 +332,15 @@ def test_an_ending_that_stands_for_no_format_is_told(manager, tmp_path, notices)
     manager.do(manager.widget.export_to, tmp_path / "unet.doc")
     assert told(notices, "stands for no format")
     assert manager.widget.export.enabled
+
+
+def test_a_default_is_marked_and_begins_the_next_widget(manager, bright):
+    manager.install(bright, "mine")
+    manager.press(manager.widget.make_default)
+    table = manager.widget.table
+    tasks = {each.name: table.item(row, 3).text() for row, each in enumerate(table.rows)}
+    assert (tasks["mine"], tasks["unet"]) == ("segmentation (default)", "segmentation")
+    assert manager.open_segment().model.value == "mine"
 
 
 def test_what_the_check_of_this_machine_found_is_shown(manager, monkeypatch):

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadSetting, NoDevice, SpherosegError, WrongWeights, reason
 from ..inference import devices
 from ..inference.predictor import Predictor
-from ..segmentation.run import open_predictor
 from ..steps import run_to_end
 from .items import Done, Item, Source
 from .lane import Lane
 from .pipeline import Event
-from .stages import Job, Todo, finish, predict, read
+from .stages import Todo, read
+from .task import Task
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -102,14 +102,14 @@ def connect(workers: int = 0, scheduler: str = "") -> Iterator[Client]:
         yield client
 
 
-def run_there(todo: Iterable[Todo], job: Job, where: Where, client: Client) -> Generator[Event]:
-    """Segment images on workers.
+def run_there(todo: Iterable[Todo], job: Task, where: Where, client: Client) -> Generator[Event]:
+    """Do with images, on workers, what the job says.
 
     Parameters
     ----------
     todo : iterable of (Source, Item)
         Files that the workers can read, too.
-    job : Job
+    job : Task
         Its folder is one that the workers can write.
     where : Where
     client : Client
@@ -176,16 +176,16 @@ def _neighbours(client: Client) -> int:
     return max(tasks.values(), default=1)
 
 
-def _work(source: Source, item: Item, job: Job, where: Where, neighbours: int) -> tuple[Done, str]:
+def _work(source: Source, item: Item, job: Task, where: Where, neighbours: int) -> tuple[Done, str]:
     """All stages of an image, in a worker; what was done, or why it was not."""
     lane = Lane(job.settings.timeout)
     try:
         predictor = _predictor(job, where, neighbours)
         image = lane.result(lane.submit(read, source, job), f"Reading {item.title}")
         clock = time.perf_counter()
-        result = run_to_end(predict(image.image, item, predictor, job))
+        result = run_to_end(job.predict(image.image, item, predictor))
         seconds = image.seconds + time.perf_counter() - clock
-        writing = lane.submit(finish, result, item, image.mark, seconds, job)
+        writing = lane.submit(job.finish, result, item, image.mark, seconds)
         return lane.result(writing, f"Writing the results of {item.title}"), ""
     except Exception as error:
         return Done(), reason(error)
@@ -193,13 +193,13 @@ def _work(source: Source, item: Item, job: Job, where: Where, neighbours: int) -
         lane.close()
 
 
-def _predictor(job: Job, where: Where, neighbours: int) -> Predictor:
+def _predictor(job: Task, where: Where, neighbours: int) -> Predictor:
     """The model that this worker holds; it is opened once."""
     from dask.system import CPU_COUNT
 
     devices.use_threads(max(1, CPU_COUNT // neighbours))
     recipe = job.recipe
-    predictor = open_predictor(recipe.model, _device(where.device), where.backend, where.precision)
+    predictor: Predictor = job.open(_device(where.device), where.backend, where.precision)
     if predictor.model.metadata.sha256 != recipe.made_with["sha256"]:
         raise WrongWeights(
             f"A worker has other weights of '{recipe.model}'",

@@ -232,6 +232,18 @@ def _probability(result: Segmentation, folder: Path, stem: str, image: str) -> P
     return path
 
 
+def _classes(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
+    from ..classification.result import class_map
+    from .classes import classes_of
+
+    path = folder / f"{stem}_classes.tif"
+    table, axes = result.table, result.frames.leading_axes
+    write_labels(
+        path, class_map(result.labels, table, classes_of(table), axes), *_axes_and_size(result)
+    )
+    return path
+
+
 def _axes_and_size(result: Segmentation) -> tuple[str, tuple[float, float] | None]:
     return result.frames.leading_axes + "YX", result.settings.pixel_size
 
@@ -295,6 +307,7 @@ OUTPUTS: Mapping[str, OutputKind] = {
             "outlines", "Outlines on the image (PNG)", ("_outlines.png", "_outlines"), _outlines
         ),
         OutputKind("probability", "Probability (TIFF)", ("_probability.tif",), _probability),
+        OutputKind("classes", "Classes (TIFF)", ("_classes.tif",), _classes),
     )
 }
 DEFAULT = ("labels", "polygons")

@@ -8,12 +8,14 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from ..inference.predictor import Predictor
 from ..steps import Steps
 from .items import Done, Item
 from .lane import Lane
-from .stages import Job, Read, Result, Todo, finish, predict, read
+from .stages import Read, Todo, read
+from .task import Task
 
 _AHEAD = 2  # images that are read or wait to be predicted
 _BEHIND = 2  # results that are written or wait for it
@@ -31,24 +33,24 @@ class Event:
         How far it is, while it runs.
     done : Done or None
         What is left of it.
-    result : Segmentation or LargeSegmentation or None
-        What was found, where this process found it.
+    result : Segmentation, LargeSegmentation, Restoration or None
+        What was made, where this process found it.
     """
 
     item: Item
     tiles: int = 0
     of_tiles: int = 0
     done: Done | None = None
-    result: Result | None = None
+    result: Any = None
 
 
-def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Generator[Event]:
-    """Segment images one after the other.
+def run_here(todo: Iterable[Todo], job: Task, predictor: Predictor) -> Generator[Event]:
+    """Do with images, one after the other, what the job says.
 
     Parameters
     ----------
     todo : iterable of (Source, Item)
-    job : Job
+    job : Task
     predictor : Predictor
         The model, on its device.
 
@@ -72,7 +74,7 @@ def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Generator[
             try:
                 image = reader.result(future, f"Reading {item.title}")
                 clock = time.perf_counter()
-                steps = Steps(predict(image.image, item, predictor, job))
+                steps = Steps(job.predict(image.image, item, predictor))
                 for step in steps:
                     yield Event(item.running(), step.done, step.total)
                     while behind and behind[0].future.done():
@@ -81,7 +83,7 @@ def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Generator[
                 yield Event(item.failed(error))
                 continue
             seconds = image.seconds + time.perf_counter() - clock
-            future_done = writer.submit(finish, steps.result, item, image.mark, seconds, job)
+            future_done = writer.submit(job.finish, steps.result, item, image.mark, seconds)
             behind.append(_Written(item, steps.result, future_done))
             while len(behind) > _BEHIND:
                 yield _end(behind.popleft(), writer)
@@ -95,7 +97,7 @@ def run_here(todo: Iterable[Todo], job: Job, predictor: Predictor) -> Generator[
 @dataclass(frozen=True, eq=False)
 class _Written:
     item: Item
-    result: Result
+    result: Any
     future: Future[Done]
 
 

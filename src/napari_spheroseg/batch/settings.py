@@ -34,6 +34,13 @@ class BatchSettings(Settings):
     track_gap: int = Field(
         1, ge=0, le=100, description="An object may be missed in so many frames."
     )
+    focus: bool = Field(
+        False,
+        description="Say how well objects and images are in focus, and warn of those that are not.",
+    )
+    classify: str | None = Field(
+        None, description="Name of a classifier that tells the classes of the objects."
+    )
     plots: bool = Field(True, description="Draw plots of the tables.")
     timeout: float = Field(
         300.0, gt=0, description="Seconds after which reading or writing an image has failed."

@@ -9,27 +9,37 @@ import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.images import TIFF, ImageFile
+from ..restoration.detector import open_detector
+from ..restoration.focus import FocusScore, warn_out_of_focus
 from ..segmentation.large.output import Output
 from ..segmentation.large.result import LargeSegmentation
 from ..segmentation.large.run import segment_large_steps
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
-from ..segmentation.run import Step, segment_steps
+from ..segmentation.run import open_predictor, segment_steps
+from ..steps import Step
 from ..tracking.run import tracked
+from .classes import classified, counts
+from .focus import with_focus
 from .items import Done, Item, Source
+from .journal import Journal
 from .outputs import write_outputs, written_by
 from .settings import BatchSettings
+from .summary import summarise
+from .task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Result = Segmentation | LargeSegmentation
 Todo = tuple[Source, Item]
+_DECIDE = {"outputs", "track", "track_distance", "track_gap", "focus", "classify"}
+"""Settings that results of one folder must share."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +55,36 @@ class Job:
     settings : BatchSettings
     """
 
+    task: ClassVar[str] = "segmentation"
+
     folder: Path
     recipe: Recipe
     settings: BatchSettings
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """What results of one folder must share beside the recipe."""
+        return self.settings.model_dump(mode="json", include=_DECIDE)
+
+    def open(self, device: str, backend: str, precision: str) -> Predictor:
+        """The recipe's model."""
+        if self.settings.focus:
+            open_detector(device=device, backend=backend)  # fails here, not at the first image
+        return open_predictor(self.recipe.model, device, backend, precision)
+
+    def predict(
+        self, image: ImageFile, item: Item, predictor: Predictor
+    ) -> Generator[Step, None, Result]:
+        """See `predict`."""
+        return predict(image, item, predictor, self)
+
+    def finish(self, result: Result, item: Item, mark: str, seconds: float) -> Done:
+        """See `finish`."""
+        return finish(result, item, mark, seconds, self)
+
+    def summarise(self, journal: Journal) -> list[str]:
+        """Tables, growth, plots and a page to read; see `summary.summarise`."""
+        return summarise(journal, self.folder, self.settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +105,7 @@ class Read:
     seconds: float
 
 
-def read(source: Source, job: Job) -> Read:
+def read(source: Source, job: Task) -> Read:
     """Read an image."""
     clock = time.perf_counter()
     mark = source.mark()
@@ -87,7 +124,10 @@ def predict(
         as_tiff = item.path.suffix.lower() in TIFF
         output = Output(job.folder, item.stem, as_tiff, with_table=False)
         return (yield from segment_large_steps(frames, predictor, recipe, output))
-    return (yield from segment_steps(frames, predictor, recipe))
+    result = yield from segment_steps(frames, predictor, recipe)
+    if job.settings.focus:
+        result = yield from with_focus(result, predictor)
+    return result
 
 
 def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> Done:
@@ -100,9 +140,11 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     if tracking and isinstance(result, Segmentation) and "T" in result.frames.leading_axes:
         result = tracked(result, tracking)
     warnings = result.warnings
+    if job.settings.classify and isinstance(result, Segmentation):
+        result, more = classified(result, job.settings.classify)
+        warnings += more
     if isinstance(result, LargeSegmentation):
-        if others := set(job.settings.outputs) - {"labels", "zarr", "polygons"}:
-            warnings += (f"Too large for {', '.join(sorted(others))}: labels and polygons only",)
+        warnings += _left_out(job.settings)
         files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
     else:
         names = job.settings.outputs
@@ -112,6 +154,10 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
             discard(job.folder, written_by(item.stem, names))
             raise
     table = result.table
+    if focus := _focus(result):
+        warnings += focus.warnings
+        if blurred := warn_out_of_focus(table["focus_score"], focus.threshold):
+            warnings += (blurred,)
     if tracking and "t" in table:
         table = table.assign(track=table["label"])
     return Done(
@@ -124,6 +170,22 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
         rows=table.to_csv(index=False, header=False, lineterminator="\n"),
         images=_images(result, table),
     )
+
+
+def _left_out(settings: BatchSettings) -> tuple[str, ...]:
+    """What is not done with an image that is too large for memory."""
+    told: tuple[str, ...] = ()
+    if others := set(settings.outputs) - {"labels", "zarr", "polygons"}:
+        told += (f"Too large for {', '.join(sorted(others))}: labels and polygons only",)
+    if settings.focus:
+        told += ("Too large to say what is in focus",)
+    if settings.classify:
+        told += ("Too large to be classified",)
+    return told
+
+
+def _focus(result: Result) -> FocusScore | None:
+    return result.focus if isinstance(result, Segmentation) else None
 
 
 def discard(folder: Path, files: Iterable[str]) -> None:
@@ -143,6 +205,7 @@ def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     unit = "px" if size is None else "um"
     area = math.prod(result.frames.plane_shape) * (1 if size is None else math.prod(size))
     axes = result.frames.leading_axes.lower()
+    focus = _focus(result)
     rows = []
     for index in result.settings.frames or result.frames.indices():
         place = dict(zip(axes, index, strict=True))
@@ -153,10 +216,14 @@ def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
             {
                 **place,
                 "objects": len(own),
-                "area_covered_percent": round(float(covered), 3),
-                f"mean_diameter_{unit}": None
-                if math.isnan(diameter)
-                else round(float(diameter), 3),
+                "area_covered_percent": _rounded(covered),
+                f"mean_diameter_{unit}": _rounded(diameter),
+                **({"focus_score": _rounded(focus.fields[index].score)} if focus else {}),
+                **counts(own),
             }
         )
     return tuple(rows)
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 3)

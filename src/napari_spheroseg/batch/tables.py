@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoDevice
+from ..inference.record import versions
 from ..readwrite.atomic import replacing, write_text
-from ..segmentation.recipe import versions
 from .items import Item
 from .journal import Journal
 
@@ -24,7 +24,9 @@ Places = Mapping[str, Mapping[str, Any]]
 Tracks = Mapping[str, Mapping[int, int]]
 
 
-def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks) -> None:
+def write_tables(
+    journal: Journal, folder: Path, places: Places, tracks: Tracks, objects: str = OBJECTS
+) -> None:
     """Write the table of objects and the table of images.
 
     Parameters
@@ -35,6 +37,8 @@ def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks)
         More columns for the rows of an image, such as its well, by key.
     tracks : mapping
         The track of each label of an image, by key.
+    objects : str
+        Name of the table of objects.
 
     Raises
     ------
@@ -44,9 +48,9 @@ def write_tables(journal: Journal, folder: Path, places: Places, tracks: Tracks)
     _write_images(journal, folder / IMAGES, places)
     header = _header(journal, places, tracks)
     if header:
-        _write_objects(journal, folder / OBJECTS, header, places, tracks)
+        _write_objects(journal, folder / objects, header, places, tracks)
     else:
-        (folder / OBJECTS).unlink(missing_ok=True)  # of an earlier run: it says nothing of this one
+        (folder / objects).unlink(missing_ok=True)  # of an earlier run: it says nothing of this one
 
 
 def require_parquet() -> None:
@@ -127,7 +131,9 @@ def write_record(journal: Journal, folder: Path) -> None:
         It cannot be written.
     """
     runs = journal.get("runs", [])
+    counts = journal.get("task", "segmentation") != "restoration"
     record = {
+        "task": journal.get("task", "segmentation"),
         "started": runs[0]["started"] if runs else None,
         "finished": runs[-1]["finished"] if runs else None,
         "versions": versions(),
@@ -139,7 +145,7 @@ def write_record(journal: Journal, folder: Path) -> None:
                 "file": item.key,
                 **item.columns,
                 "state": item.state,
-                "objects": item.objects,
+                **({"objects": item.objects} if counts else {}),
                 "seconds": round(item.seconds, 3),
                 "warnings": list(item.warnings),
                 "error": item.error,

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from ..inference.memory import GIGABYTE
-from ..segmentation.recipe import versions
+from ..inference.record import versions
 
 _PACKAGES = ("openvino", "onnxruntime", "onnx")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")

@@ -10,7 +10,7 @@ import typer
 
 from .. import __version__
 from ..errors import BadSetting, NoDevice, NoWeights, SpherosegError, UnknownName
-from . import benchmark, demo, doctor, evaluate, models, segment, train
+from . import benchmark, classify, demo, doctor, evaluate, models, restore, segment, train
 
 app = typer.Typer(
     name="spheroseg",
@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("segment")(segment.segment)
+app.command("restore")(restore.restore)
+app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("benchmark")(benchmark.benchmark)

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ..models import Preparation
+from ..models import Preparation, default
 from ..segmentation.settings import PostProcessing
-from .options import with_settings
+from .options import MODEL, with_settings
 from .segment import PREPARATION
 
 _SHOWN = (
@@ -39,7 +39,7 @@ def evaluate(
     masks: Annotated[
         Path | None, typer.Option(help="Folder of masks, where the data are a folder of images.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Name of a model, or path of a checkpoint.")] = "unet",
+    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
     part: Annotated[
         str, typer.Option(help="test, val, train or all, where the CSV says.")
     ] = "test",
@@ -62,7 +62,7 @@ def evaluate(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Evaluating", total=None)
         result = evaluate(
-            model,
+            model or default(),
             data if masks is None else (data, masks),
             part=part,  # type: ignore[arg-type]
             threshold=threshold,

@@ -1,17 +1,20 @@
-"""``spheroseg models``: list, look at, install and remove models."""
+"""``spheroseg models``: list, look at, install, choose and remove models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .. import models
+from ..models.library import entries
+from ..models.places import place_of, shipped_folder, user_folder
+from ..steps import Steps
 from .export import export
 
 app = typer.Typer(
-    help="List, install and remove models.",
+    help="List, install, choose and remove models.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -23,10 +26,14 @@ app.command("export")(export)
 
 @app.command("list")
 def list_models() -> None:
-    """List all models, those that wait for a checkpoint included."""
-    for each in models.known():
-        state = each.task if each.has_weights else f"{each.task}, no weights installed"
-        print(f"{each.name:20s} {each.title:20s} {state}")
+    """List all models and where they lie, those that wait for a checkpoint included."""
+    defaults = {task: models.default(task) for task in _tasks()}
+    for metadata, folder in entries().values():
+        place = place_of(folder)
+        where = f"shared, {folder.parent}" if place == "shared" else place
+        state = metadata.task if metadata.has_weights else f"{metadata.task}, no weights installed"
+        mark = ", default" if folder.name == defaults.get(metadata.task) else ""
+        print(f"{folder.name:20s} {metadata.title:20s} {state}{mark} ({where})")
 
 
 @app.command()
@@ -38,30 +45,100 @@ def info(name: _Name) -> None:
 @app.command()
 def install(
     path: Annotated[
-        Path, typer.Argument(help="Checkpoint file, folder of a model, or zip of a collection.")
+        str,
+        typer.Argument(
+            help="Checkpoint file, folder of a model, zip of a collection or package; or the "
+            "address of such a file, https://…"
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="What to call it  [default: as the file]")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite one of this name.")] = False,
+    sha256: Annotated[
+        str | None, typer.Option(help="Checksum that the file must have, in 64 digits.")
+    ] = None,
 ) -> None:
-    """Install a checkpoint, a model, a collection or a package of the BioImage Model Zoo."""
-    from ..models.bioimageio_open import is_package
+    """Install a checkpoint, a model, a collection or a package of the BioImage Model Zoo.
 
-    if path.suffix.lower() == ".zip" and path.is_file() and not is_package(path):
-        for each in models.install_collection(path, name, replace=replace):
-            called = each.metadata.name
-            print(f"Installed '{called}' ({each.metadata.title}): {each.reproduction}")
-        return
-    installed = models.install(path, name, replace=replace)
-    print(f"Installed '{installed.name}' ({installed.title}); use it with --model {installed.name}")
+    A download that broke off goes on where it stopped when it is asked for again.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    steps = Steps(models.install_steps(path, name, replace=replace, sha256=sha256))
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task: Any = None  # only a download takes steps
+        for step in steps:
+            task = bar.add_task("") if task is None else task
+            bar.update(task, completed=step.done, total=step.total or None)
+    for each in steps.result:
+        known, found = each.metadata, each.reproduction
+        use = f": {found}" if found else f"; use it with --model {known.name}"
+        print(f"Installed '{known.name}' ({known.title}){use}")
 
 
 @app.command()
 def remove(name: _Name) -> None:
-    """Delete an installed model."""
+    """Move an installed model to the trash, where it is kept for 30 days."""
     models.remove(name)
-    print(f"Removed '{name}'")
+    print(f"Removed '{name}'; bring it back with: spheroseg models restore {name}")
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(help="Name of a removed model, or NAME@TIME of one.")],
+) -> None:
+    """Bring a removed model back; of several of its name, the last that was removed."""
+    print(f"'{models.restore(name)}' is back")
+
+
+@app.command()
+def trash(
+    empty: Annotated[bool, typer.Option("--empty", help="Delete them all for good.")] = False,
+) -> None:
+    """List the models that were removed, and until when they are kept."""
+    if empty:
+        print(f"Deleted {len(models.empty_trash())} removed models")
+        return
+    for each in models.trashed():
+        print(f"{each.key:44s} until {each.expires.astimezone():%Y-%m-%d %H:%M}")
+
+
+@app.command()
+def default(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a model  [default: show what is chosen]")
+    ] = None,
+) -> None:
+    """Choose the model that commands and new widgets begin with, for the task that it does."""
+    if name is not None:
+        print(f"'{name}' is the default for {models.set_default(name)}")
+        return
+    for task in _tasks():
+        print(f"{task:16s} {models.default(task)}")
+
+
+@app.command()
+def folders(
+    add: Annotated[
+        str | None, typer.Option(help="List the models of this folder too; it is not changed.")
+    ] = None,
+    drop: Annotated[str | None, typer.Option(help="No longer list those of this folder.")] = None,
+) -> None:
+    """Show where models are looked for, or share those of a folder that others keep."""
+    if add is not None:
+        models.add_shared_folder(add)
+    if drop is not None:
+        models.drop_shared_folder(drop)
+    print(f"{'installed':10s} {user_folder()}")
+    for each in models.shared_folders():
+        print(f"{'shared':10s} {each}")
+    print(f"{'shipped':10s} {shipped_folder()}")
 
 
 @app.command()
@@ -86,3 +163,8 @@ def verify(
         verdicts.append(each.is_good)
     if not all(verdicts):
         raise typer.Exit(1)
+
+
+def _tasks() -> list[str]:
+    """What there are models for that can run."""
+    return list(dict.fromkeys(each.task for each in models.available()))

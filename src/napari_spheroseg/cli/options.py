@@ -11,6 +11,10 @@ import typer
 
 from ..settings import Settings, plain_type
 
+MODEL = (
+    "Name of a model, or path of a checkpoint  [default: as spheroseg models default says; unet]"
+)
+
 
 def with_settings(
     *sources: tuple[type[Settings], Iterable[str] | None],

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting, NoDevice, OutOfMemory
+from ..errors import BadSetting, NoDevice, OutOfMemory, WrongWeights
 from ..models import Model, Preparation, info, load
 from ..models.library import read_metadata
 from . import devices
@@ -70,6 +70,11 @@ class Predictor:
     device, backend, precision : str
         "auto", or a name.
 
+    Attributes
+    ----------
+    asked : tuple of str
+        Device, backend and precision as they were asked for: for a model that runs beside it.
+
     Raises
     ------
     NoWeights, WrongWeights, NoDevice, UnknownName, BadSetting
@@ -80,7 +85,10 @@ class Predictor:
         self, model: Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
     ) -> None:
         self.model = model
+        self.asked = (device, backend, precision)
         self._may_lower = precision == "auto"
+        if precision == "auto":
+            precision = _precision_for(model, device, backend)
         self._backend = open_backend(model, backend, device, precision)
         self.concessions = Concessions()
 
@@ -212,6 +220,48 @@ class Predictor:
         seen = [undo(self._run(view(tiles))) for view, undo in views]
         return seen[0] if len(seen) == 1 else np.asarray(np.mean(seen, axis=0), np.float32)
 
+    def scores(self, batch: Float) -> Float:
+        """What a network that judges whole crops says of each.
+
+        Where memory runs out, it goes on with half as many at a time, then in half precision,
+        then on the CPU; later batches begin as this one ended.
+
+        Parameters
+        ----------
+        batch : ndarray of float32, (B, C, y, x)
+            Prepared crops.
+
+        Returns
+        -------
+        ndarray of float32, (B, K)
+            Raw: softmax or sigmoid is the caller's.
+
+        Raises
+        ------
+        OutOfMemory
+            Not even one fits.
+        WrongWeights
+            The network makes maps, not scores.
+        """
+        done: list[Float] = []
+        first = 0
+        while first < len(batch):
+            together = batch[first : first + (self.concessions.batch or len(batch))]
+            try:
+                done.append(self._backend.predict(np.ascontiguousarray(together)))
+            except OutOfMemory as error:
+                self.give_way(error, len(together), SMALLEST_TILE)  # a crop cannot be cut
+            else:
+                first += len(together)
+        scores = np.concatenate(done) if done else np.zeros((0, 0), np.float32)
+        if scores.ndim != 2:
+            metadata = self.model.metadata
+            raise WrongWeights(
+                f"'{metadata.name}' makes maps, not one score a crop",
+                hint=f"It is a model for {metadata.task}.",
+            )
+        return scores
+
     def _run(self, tiles: Float) -> Float:
         output = self._backend.predict(np.ascontiguousarray(tiles))
         if self.model.metadata.task == "segmentation":
@@ -243,7 +293,8 @@ class Predictor:
         """Continue in half precision, or on another device, where that is possible."""
         if (self.precision != "float32" or not self._may_lower) if half else self.device == device:
             return False
-        for precision in ("bfloat16", "float16") if half else ("auto",):
+        whole = _precision_for(self.model, device, self.backend)
+        for precision in ("bfloat16", "float16") if half else (whole,):
             try:
                 self._backend = open_backend(self.model, self.backend, device, precision)
             except (BadSetting, NoDevice):
@@ -253,6 +304,19 @@ class Predictor:
         return False
 
 
+def _precision_for(model: Model, device: str, backend: str) -> str:
+    """What to compute in where nobody says: what the model asks for where that is fast."""
+    wanted = model.metadata.precision
+    may_be_gpu = device.partition(":")[0] in ("auto", "cuda", "mps") and backend in (
+        "auto",
+        "torch",
+    )
+    if wanted != "auto" and may_be_gpu and devices.choose(device) != "cpu":
+        return wanted
+    # half the digits keep the labels, but not the grey values of 16 bits, nor scores
+    return "float32" if model.metadata.task in ("restoration", "focus") else "auto"
+
+
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     """Number of tiles that a plane of this height and width is predicted in."""
     working = working_shape(shape, preparation)
@@ -260,7 +324,7 @@ def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
 
 
 IDLE_SECONDS = 600.0
-"""The shared predictor is dropped when nobody has asked for it for so long."""
+"""Shared predictors are dropped when nobody has asked for it for so long."""
 
 _shared: dict[tuple[Any, ...], Predictor] = {}
 _lock = threading.Lock()
@@ -270,7 +334,7 @@ _idle: threading.Timer | None = None
 def shared_predictor(
     model: str | Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
 ) -> Predictor:
-    """The one predictor that is kept in memory, loaded by whichever thread asks first.
+    """The one predictor of a task that is kept in memory, loaded by whichever thread asks first.
 
     Parameters
     ----------
@@ -282,15 +346,17 @@ def shared_predictor(
     Returns
     -------
     Predictor
-        The same for the same choices; another choice replaces it, and so does time: it is dropped
-        after `IDLE_SECONDS`. Whoever holds it may go on using it.
+        The same for the same choices; another choice replaces it, unless it is for another task;
+        and so does time: it is dropped after `IDLE_SECONDS`. Whoever holds it may go on using it.
     """
     with _lock:
         _forget_when_idle()
         key = (_identity(model), device, backend, precision, devices.threads())
         if key not in _shared:
             opened = model if isinstance(model, Model) else load(model)
-            _shared.clear()  # before another is loaded, so that only one is in memory
+            task = opened.metadata.task
+            for other in [k for k, each in _shared.items() if each.model.metadata.task == task]:
+                del _shared[other]  # before another is loaded, so that only one is in memory
             _shared[key] = Predictor(opened, device, backend, precision)
         return _shared[key]
 
@@ -319,7 +385,7 @@ def _forget_when_idle() -> None:
 
 
 def forget_shared() -> None:
-    """Drop the predictor that is kept in memory."""
+    """Drop the predictors that are kept in memory."""
     with _lock:
         if _idle is not None:
             _idle.cancel()

@@ -1,7 +1,8 @@
-"""From a frame to what a network expects, as its model.json says."""
+"""From a frame to what a network expects, as its model.json says, and the way back."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -16,6 +17,8 @@ Float = NDArray[np.float32]
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
+_EPSILON = float(np.finfo(np.float32).eps)  # HiTMicTools adds it to the range
+_LEAST_DEVIATION = 1e-6  # it adds this to the deviation
 _SAMPLE = 2_000_000  # percentiles of larger planes are taken on a regular grid of about so many
 
 
@@ -65,8 +68,55 @@ def with_grey_range(preparation: Preparation, plane: NDArray[Any]) -> Preparatio
 
 
 def _range_of(plane: NDArray[Any], preparation: Preparation) -> tuple[float, float]:
-    step = sample_step(plane.size)
+    step = 1 if preparation.intensity == "columns" else sample_step(plane.size)
     return grey_range(plane[::step, ::step], preparation)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How prepared values become grey values: ``offset + gain * value``.
+
+    Attributes
+    ----------
+    offset, gain : ndarray of float64, (C,)
+        One a channel of the network.
+    """
+
+    offset: NDArray[np.float64]
+    gain: NDArray[np.float64]
+
+    def grey(self, prepared: Float) -> NDArray[np.float64]:
+        """Grey values of prepared ones, (C, y, x) both."""
+        return self.offset[:, None, None] + self.gain[:, None, None] * prepared
+
+
+def scaling_of(plane: NDArray[Any], preparation: Preparation) -> Scaling:
+    """The way back of `prepare`: what it did to the grey values of a plane.
+
+    Parameters
+    ----------
+    plane : ndarray, (Y, X) or (Y, X, 3)
+    preparation : Preparation
+
+    Returns
+    -------
+    Scaling
+        Exact where nothing was clipped; samples of RGB that a network of one channel sees as
+        their mean do not come back.
+
+    Raises
+    ------
+    BadImage
+        No value is finite.
+    """
+    low, high = _range_of(_finite(plane), preparation)
+    mean, deviation = np.zeros(preparation.channels), np.ones(preparation.channels)
+    if preparation.normalise == "imagenet":
+        mean, deviation = _IMAGENET_MEAN.astype(float), _IMAGENET_DEVIATION.astype(float)
+    elif preparation.normalise == "standard":
+        mean, deviation = _moments(prepare(plane, preparation.replace(normalise="unit")))
+    span = _span(low, high)
+    return Scaling(low + span * mean, span * deviation)
 
 
 def stretch(small: NDArray[Any], low: float, high: float, preparation: Preparation) -> Float:
@@ -83,7 +133,9 @@ def stretch(small: NDArray[Any], low: float, high: float, preparation: Preparati
     -------
     ndarray of float32, (C, y, x)
     """
-    unit = np.clip((small.astype(np.float32) - low) / (high - low if high > low else 1e-6), 0, 1)
+    unit = (small.astype(np.float32) - low) / _span(low, high)
+    if preparation.clip:
+        unit = np.clip(unit, 0, 1)
     unit = unit[..., None] if unit.ndim == 2 else unit
     if preparation.channels == 1:
         unit = unit.mean(axis=-1, keepdims=True)
@@ -92,11 +144,27 @@ def stretch(small: NDArray[Any], low: float, high: float, preparation: Preparati
     return normalise(np.ascontiguousarray(unit.transpose(2, 0, 1), np.float32), preparation)
 
 
+def _span(low: float, high: float) -> float:
+    """What grey values are divided by; never 0."""
+    return high - low if high > low else 1e-6
+
+
 def normalise(unit: Float, preparation: Preparation) -> Float:
     """Grey values (C, y, x) in [0, 1] as the network's training had them."""
+    if preparation.normalise == "standard":
+        mean, deviation = (each.astype(np.float32)[:, None, None] for each in _moments(unit))
+        return np.asarray((unit - mean) / deviation, np.float32)
     if preparation.normalise == "imagenet":
         return (unit - _IMAGENET_MEAN[:, None, None]) / _IMAGENET_DEVIATION[:, None, None]
     return unit
+
+
+def _moments(unit: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and sample standard deviation of each channel of (C, y, x); the latter is never 0."""
+    values = unit.reshape(len(unit), -1)
+    mean = values.mean(axis=1, dtype=np.float64)
+    ddof = 1 if values.shape[1] > 1 else 0  # one pixel alone has no sample deviation
+    return mean, values.std(axis=1, ddof=ddof, dtype=np.float64) + _LEAST_DEVIATION
 
 
 def resize(plane: NDArray[Any], shape: tuple[int, int], preparation: Preparation) -> NDArray[Any]:
@@ -137,11 +205,18 @@ def _finite(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def grey_range(sample: NDArray[Any], preparation: Preparation) -> tuple[float, float]:
-    """Grey values that become 0 and 1, from those of a plane on every `sample_step`."""
+    """Grey values that become 0 and 1, from those of a plane on every `sample_step`.
+
+    By columns they are looked for in the whole plane, (Y, X) or (Y, X, 3).
+    """
     if preparation.intensity == "fixed":
         return preparation.low, preparation.high
     if preparation.intensity == "8-bit" and sample.dtype == np.uint8:
         return 0.0, 255.0
+    if preparation.intensity == "columns":
+        wanted = np.array((preparation.low, preparation.high)) / 100
+        lows, highs = np.quantile(sample, wanted, axis=0)
+        return float(np.quantile(lows, wanted[0])), float(np.quantile(highs, wanted[1])) + _EPSILON
     low, high = _percentiles(sample, np.array((preparation.low, preparation.high)))
     return float(low), float(high)
 

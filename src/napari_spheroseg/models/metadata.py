@@ -15,18 +15,21 @@ class Preparation(Settings):
     recommended_by_model: ClassVar[bool] = True
 
     channels: Literal[1, 3] = Field(1, description="Channels that the network takes.")
-    intensity: Literal["percentile", "8-bit", "fixed"] = Field(
+    intensity: Literal["percentile", "columns", "8-bit", "fixed"] = Field(
         "percentile",
         description=(
-            "Where 0 and 1 lie: at the percentiles `low` and `high` of the image; at 0 and 255 "
-            "(images that are not 8 bit are stretched between the percentiles first); or at the "
-            "grey values `low` and `high`."
+            "Where 0 and 1 lie: at the percentiles `low` and `high` of the image, or of those of "
+            "its columns; at 0 and 255 (images that are not 8 bit are stretched between the "
+            "percentiles first); or at the grey values `low` and `high`."
         ),
     )
     low: float = Field(0.5, description="Percentile, or grey value, that becomes 0.")
     high: float = Field(99.5, description="Percentile, or grey value, that becomes 1.")
-    normalise: Literal["unit", "imagenet"] = Field(
-        "unit", description="Keep [0, 1], or subtract ImageNet's mean and divide by its deviation."
+    clip: bool = Field(True, description="Keep within 0 and 1 what lies beyond `low` and `high`.")
+    normalise: Literal["unit", "imagenet", "standard"] = Field(
+        "unit",
+        description="Then keep it so, or subtract a mean and divide by a deviation: ImageNet's, or "
+        "those of the image itself.",
     )
     size: tuple[int, int] | None = Field(
         None, description="Resize to this height and width (pixels); the aspect is not kept."
@@ -87,6 +90,29 @@ PUBLISHED_PREPARATION = Preparation(
 """What the published spheroid service feeds its networks: 1024 x 1024, ImageNet normalised."""
 
 
+class Crop(Settings):
+    """How an object is cut out of its image for a classifier.
+
+    The defaults are what HiTMicTools does, but for `size`, which its collections state.
+    """
+
+    size: int | None = Field(
+        64,
+        ge=1,
+        description="Side of a crop (px): objects that are larger shrink to it, others get zeros "
+        "around them. None: all objects have the same box.",
+    )
+    mask_outside: bool = Field(True, description="Pixels that are not the object's are 0.")
+    margin: int = Field(
+        0, ge=0, description="Pixels around the bounding box that are seen as well."
+    )
+    normalise: Literal["image", "object"] = Field(
+        "image",
+        description="Where 0 and 1 lie is looked for in the whole image, or in each crop anew.",
+    )
+    batch: int = Field(512, ge=1, description="Objects that are classified together.")
+
+
 class TrainingData(Settings):
     """One source of images that a model learnt from."""
 
@@ -97,27 +123,47 @@ class TrainingData(Settings):
     note: str = ""
 
 
+TAUGHT = ("forest", "logistic")
+"""What stands for the network in classifiers that were taught by examples."""
+
+
 class ModelMetadata(Settings):
     """The contents of model.json."""
 
     format_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     title: str
-    task: Literal["segmentation", "restoration", "classification", "detection"] = "segmentation"
+    task: Literal["segmentation", "restoration", "classification", "detection", "focus"] = Field(
+        "segmentation"
+    )
     network: str
     arguments: dict[str, Any] = Field({})
     outputs: tuple[str, ...] = ("foreground",)
     preparation: Preparation = Preparation()
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="What to compute in on a GPU where nobody says; auto: the fastest."
+    )
+    crop: Crop | None = Field(None, description="Of a classifier: how objects are cut out.")
     threshold: float = Field(0.5, ge=0, le=1)
     post_processing: dict[str, Any] = Field({})
     pixel_size: float | None = Field(None, gt=0, description="µm per pixel of the training images.")
     training_data: tuple[TrainingData, ...] = ()
     metrics: dict[str, Any] = Field({})
-    sha256: str | None = Field(None, description="Of weights.safetensors; None without weights.")
+    sha256: str | None = Field(None, description="Of the file of the weights; None without.")
     licence: str = ""
     description: str = ""
     source: str = Field("", description="File or address that the weights came from.")
     source_sha256: str | None = Field(None, description="Of that file, as it was installed.")
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether it is a classifier that was taught by examples: no network, and no torch."""
+        return self.network in TAUGHT
+
+    @property
+    def weights_file(self) -> str:
+        """Name of the file in its folder that `sha256` is of."""
+        return "classifier.skops" if self.is_taught else "weights.safetensors"
 
     @property
     def has_weights(self) -> bool:

@@ -14,7 +14,7 @@ from .metadata import ModelMetadata
 if TYPE_CHECKING:
     from torch import nn
 
-    from .checkpoints import StateDict
+    from .formats.checkpoints import StateDict
 
 
 @dataclass(eq=False)
@@ -35,6 +35,7 @@ class Model:
     weights: Path | None
     reference: str = ""
     _state: StateDict | None = field(default=None, repr=False)
+    _content: bytes | None = field(default=None, repr=False)
     _network: nn.Module | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -67,6 +68,34 @@ class Model:
         with self._lock:
             return self._network or self._build(keep_state=True)
 
+    def content(self) -> bytes:
+        """The file of a taught classifier, which has no network.
+
+        Raises
+        ------
+        NoWeights, UnreadableFile, WrongWeights
+            As `network`.
+        """
+        if self._content is None:
+            # read once: what is opened is what was compared
+            self._content = self._checked_file().read_bytes()
+        if hashlib.sha256(self._content).hexdigest() != self.metadata.sha256:
+            raise self._changed()
+        return self._content
+
+    def check(self) -> None:
+        """Read it all: the checksum, and the weights strictly into their network.
+
+        Raises
+        ------
+        NoWeights, UnreadableFile, WrongWeights
+            As `network`.
+        """
+        if self.metadata.is_taught:
+            self.content()
+        else:
+            self.borrow()
+
     @property
     def checksum(self) -> str:
         """SHA-256 of the weights: those of the network in memory, else those of the file.
@@ -77,6 +106,8 @@ class Model:
             As `network`; torch is not imported for a file's.
         """
         with self._lock:
+            if self.metadata.is_taught:
+                return hashlib.sha256(self.content()).hexdigest()
             if self._network is None and self._state is None:
                 return sha256_of(self._checked_file())
             network = self._network or self._build(keep_state=True)
@@ -97,14 +128,23 @@ class Model:
                 hint="Install the model again.",
             )
         if sha256_of(self.weights) != self.metadata.sha256:
-            raise WrongWeights(
-                f"The weights of '{name}' are not those that its model.json describes",
-                hint="The file was changed or damaged: install the model again.",
-            )
+            raise self._changed()
         return self.weights
 
+    def _changed(self) -> WrongWeights:
+        return WrongWeights(
+            f"The weights of '{self.metadata.name}' are not those that its model.json describes",
+            hint="The file was changed or damaged: install the model again.",
+        )
+
     def _build(self, keep_state: bool = False) -> nn.Module:
-        from .checkpoints import build, read_state
+        if self.metadata.is_taught:
+            raise WrongWeights(
+                f"'{self.metadata.name}' was taught by examples, and is no network",
+                hint="Run it with classify.",
+            )
+        from .formats.checkpoints import read_state
+        from .formats.fitting import build
 
         state = read_state(self._checked_file()) if self._state is None else self._state
         name = self.metadata.source if self.weights is None else self.metadata.name

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..errors import BadSetting, Busy, SpherosegError, UnknownName, UnreadableFile
+from ..errors import Busy, NameTaken, SpherosegError, UnknownName, UnreadableFile
 from ..readwrite.atomic import PREFIX, UMASK, write_text
 
 LOCK = ".lock"
@@ -108,8 +108,8 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
 
     Raises
     ------
-    BadSetting
-        A name is taken; nothing was changed.
+    NameTaken
+        A model of this name is there; nothing was changed.
     UnknownName
         One to take away is not there; nothing was changed.
     OSError
@@ -122,10 +122,7 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
     with locked(folder):
         taken = [name for name in put if (folder / name).exists()]
         if taken and not replace:
-            raise BadSetting(
-                f"A model '{taken[0]}' is installed already",
-                hint="Choose another name, or ask to replace it.",
-            )
+            raise name_taken(taken[0])
         if gone := [name for name in drop if not (folder / name).exists()]:
             raise UnknownName(f"There is no model '{gone[0]}' any more")
         plan = {"stage": stage.name, "put": put, "drop": sorted(drop)}
@@ -135,6 +132,13 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
         except OSError:
             _undo(folder)
             raise
+
+
+def name_taken(name: str) -> NameTaken:
+    """Error for a name that an installed model has."""
+    return NameTaken(
+        f"A model '{name}' is installed already", hint="Choose another name, or ask to replace it."
+    )
 
 
 def _plan(folder: Path) -> tuple[Path, list[str], list[str]]:

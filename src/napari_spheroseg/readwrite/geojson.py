@@ -146,6 +146,9 @@ def _feature(polygon: Polygon, axes: str, row: Mapping[str, Any] | None) -> dict
 
 
 def _number(value: Any) -> float | None:
+    """None for what is no number, such as the class."""
+    if value is None or isinstance(value, str):
+        return None
     return float(value) if np.isfinite(value) else None
 
 

@@ -21,6 +21,7 @@ from .omezarr import require_extra
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OME_AXES = set("TZCYXS")
+_NOT_OME = ("float16", "int64", "uint64")
 _TILE = 512
 _ROWS = 256
 _LEVEL = 3  # labels are flat: more effort makes them hardly smaller
@@ -224,6 +225,49 @@ def write_image(path: Path, image: NDArray[Any]) -> None:
     kind = "rgb" if image.ndim == 3 else "minisblack"
     with replacing(path) as temporary:
         tifffile.imwrite(temporary, image, photometric=kind, compression="zlib")
+
+
+def write_stack(
+    path: Path,
+    image: NDArray[Any],
+    axes: str,
+    pixel_size: tuple[float, float] | None = None,
+) -> None:
+    """Write an image of any axes as compressed OME-TIFF, in its own type.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .tif or .tiff.
+    image : ndarray
+        Boolean, integers or floats; of types that OME lacks (float16, int64, uint64) the file is
+        a TIFF that tells axes and pixel size in its tags.
+    axes : str
+        One letter an axis, S last for the samples of RGB; those that OME lacks are written as T.
+    pixel_size : (float, float), optional
+        µm, height and width.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be written.
+    """
+    how: dict[str, Any] = {"ome": True, "metadata": _label_metadata(axes, pixel_size)}
+    if image.dtype.name in _NOT_OME:
+        how = {"metadata": {"axes": _ome_axes(axes)}}
+        if pixel_size is not None:
+            per_cm = (1e4 / pixel_size[1], 1e4 / pixel_size[0])
+            how |= {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
+    colours = axes.endswith("S") and image.shape[-1] in (3, 4)
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            image,
+            photometric="rgb" if colours else "minisblack",
+            planarconfig="contig" if axes.endswith("S") else None,
+            compression="zlib",
+            **how,
+        )
 
 
 def _ome_axes(axes: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, Self
 
 from pydantic import Field, create_model
@@ -32,6 +31,12 @@ class _Source(Settings):
         None,
         description="Part of the image: first row, row after the last, first column, column after "
         "the last; None for all.",
+    )
+    restore: str | None = Field(
+        None,
+        title="Restore focus",
+        description="Name or path of a restoration model: each frame is restored before the model "
+        "looks at it, while intensities are measured on the image as it is. None: it is not.",
     )
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
 
@@ -109,12 +114,3 @@ class Recipe(
         recipe.preparation()  # these two know which values exclude each other
         recipe.post_processing()
         return recipe
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of what decides a result."""
-    from importlib.metadata import version
-
-    names = ("napari-spheroseg", "torch", "numpy", "opencv-python-headless")
-    return {name: version(name) for name in names}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import BadImage
 from ..inference.frames import Frames, Index
 from ..polygon import Polygon
+from ..restoration.focus import FocusScore, object_focus
 from .geometry import Box
 from .labelling import label_and_boxes
 from .layers import label_arguments, label_placement, placement, shape_arguments
@@ -111,7 +112,8 @@ class Segmentation:
     Attributes
     ----------
     frames : Frames
-        The image.
+        The image as it is: where the recipe restores the focus first, the model saw another, while
+        intensities are measured on this one.
     maps : mapping of tuple to ndarray
         Outputs of the model, (K, Y, X), of every frame that was predicted; the first is the
         probability.
@@ -122,6 +124,12 @@ class Segmentation:
     corrections : ndarray of int32 or None
         Labels that somebody corrected by hand, or that carry the numbers of tracks; they take the
         place of those computed.
+    focus : FocusScore or None
+        How well the frames are in focus, where that was asked for: the table then says it of
+        every object.
+    columns : DataFrame or None
+        What else is known of the objects, such as their classes: by ``label`` and, in a stack, by
+        place. It goes when labels are computed anew.
     """
 
     frames: Frames
@@ -129,6 +137,8 @@ class Segmentation:
     settings: Recipe
     warnings: tuple[str, ...] = ()
     corrections: NDArray[np.int32] | None = None
+    focus: FocusScore | None = None
+    columns: pd.DataFrame | None = None
     _planes: dict[Index, Plane] = field(init=False, default_factory=dict, repr=False)
     _same_objects: dict[Index, Plane] = field(init=False, default_factory=dict, repr=False)
 
@@ -193,10 +203,12 @@ class Segmentation:
     @cached_property
     def polygons(self) -> list[Polygon]:
         """Outlines in pixels, each in its own frame."""
+        names = self._classes()
         return [
             replace(
                 moved(each, self.frames.corner) if self.frames.region else each,
                 id=each.id + self.offsets[index],
+                name=names.get((*index, each.id + self.offsets[index])) or each.name,
                 parent=None if each.parent is None else each.parent + self.offsets[index],
                 frame=index,
             )
@@ -216,12 +228,26 @@ class Segmentation:
         for index, plane in self.planes.items():
             table = plane.table.assign(label=plane.table["label"] + self.offsets[index])
             table[centroid] += np.multiply(self.frames.corner, size)
+            if self.focus is not None and index in self.focus.fields:
+                scores = object_focus(self.focus.plane(index), plane.labels)
+                table[scores.name] = scores.reindex(plane.table["label"]).to_numpy()
             for axis, position in reversed(list(zip(self.frames.leading_axes, index, strict=True))):
                 table.insert(1, axis.lower(), position)
             tables.append(table)
         if not tables:
             return pd.DataFrame(columns=column_names(self.settings.pixel_size))
-        return pd.concat(tables, ignore_index=True)
+        table = pd.concat(tables, ignore_index=True)
+        if self.columns is None:
+            return table
+        place = [name for name in self.columns if name in table]
+        return table.merge(self.columns, "left", on=place, validate="one_to_one")
+
+    def _classes(self) -> dict[Index, str | None]:
+        """The class of each object, by place and label, where classes are known."""
+        if self.columns is None or "class" not in self.columns:
+            return {}
+        keys = (self.columns[name] for name in (*self.frames.leading_axes.lower(), "label"))
+        return dict(zip(zip(*keys, strict=True), self.columns["class"], strict=True))
 
     def at(self, **changes: Any) -> Segmentation:
         """The same probability with other post-processing; no inference.
@@ -239,7 +265,7 @@ class Segmentation:
         wanted = self.settings.post_processing().replace(**changes)
         made_with = {k: v for k, v in self.settings.made_with.items() if k not in _OF_LABELS}
         settings = self.settings.replace(**dict(wanted), made_with=made_with)
-        changed = replace(self, settings=settings, corrections=None)
+        changed = replace(self, settings=settings, corrections=None, columns=None)
         same_objects = self.settings.post_processing().replace(tolerance=wanted.tolerance) == wanted
         if same_objects and self.corrections is None:
             changed._same_objects.update(self._same_objects | self._planes)
@@ -264,7 +290,8 @@ class Segmentation:
             raise BadImage(f"Labels of type {labels.dtype} are no whole numbers")
         made_with = {**self.settings.made_with, _BY_HAND: True}
         settings = self.settings.replace(made_with=made_with)
-        return replace(self, settings=settings, corrections=np.array(labels, np.int32))
+        corrections = np.array(labels, np.int32)
+        return replace(self, settings=settings, corrections=corrections, columns=None)
 
     def with_planes(self, planes: Mapping[Index, Plane], **made_with: Any) -> Segmentation:
         """The same image with these objects, whose numbers already hold for the whole stack.
@@ -278,9 +305,24 @@ class Segmentation:
         """
         settings = self.settings.replace(made_with={**self.settings.made_with, **made_with})
         labels = self._stack({index: plane.labels for index, plane in planes.items()}, np.int32)
-        changed = replace(self, settings=settings, corrections=labels)
+        changed = replace(self, settings=settings, corrections=labels, columns=None)
         for index, plane in planes.items():
             changed._planes[index] = replace(plane, labels=labels[index])  # held once
+        return changed
+
+    def with_columns(self, columns: pd.DataFrame, **made_with: Any) -> Segmentation:
+        """The same objects, of which more is known: `table` and what is exported have it too.
+
+        Parameters
+        ----------
+        columns : DataFrame
+            ``label``, in a stack ``t``, ``z``..., and more; one row an object.
+        **made_with
+            What the recipe says about it.
+        """
+        settings = self.settings.replace(made_with={**self.settings.made_with, **made_with})
+        changed = replace(self, settings=settings, columns=columns)
+        changed._planes.update(self._planes)
         return changed
 
     @property

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, Index
 from ..inference.memory import log_memory
-from ..inference.predictor import Predictor, TileDone, shared_predictor
-from ..inference.prepare import has_no_number, is_constant
+from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.record import check_weights, made_with
+from ..inference.walk import walk
 from ..models import Model
-from ..steps import Progress, Steps, run_to_end
+from ..restoration.run import open_restorer, restore_plane
+from ..steps import Progress, Step, Steps, run_to_end
 from .measure import PixelSize
-from .recipe import Recipe, versions
+from .recipe import Recipe
 from .result import Segmentation
 from .scale import look
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Progress of a run, in tiles over all frames; the total is what it looks like so far."""
-
-    done: int
-    total: int
-    frame: Index
+Plane = NDArray[Any]
+Map = NDArray[np.float32]
+RESTORATION = "restoration"
+"""Where a recipe's ``made_with`` holds the checksum of the model that restored the focus."""
 
 
 def segment_steps(
@@ -61,42 +58,64 @@ def segment_steps(
     Returns
     -------
     Segmentation
-        Of the frames that were asked for.
+        Of the frames that were asked for. Where the recipe restores the focus, the model looks at
+        restored frames, while intensities are measured on those of the image.
+
+    Raises
+    ------
+    BadSetting
+        There is no such frame, or the recipe was made with other weights of the restoring model.
+    BadImage
+        No value of the only frame is a number.
     """
-    wanted = list(frames.indices() if indices is None else indices)
-    if outside := set(wanted) - set(frames.indices()):
-        raise BadSetting(
-            f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
-        )
-    log_memory(_log, f"'{recipe.model}' begins {len(wanted)} frames", device=predictor.device)
-    preparation = recipe.preparation()
-    outputs = len(predictor.model.metadata.outputs)
-    done, tiles = 0, TileDone(0, 1)
-    maps: dict[Index, np.ndarray] = {}
-    constant: list[Index] = []
-    for number, index in enumerate(wanted):
-        plane = frames[index]
-        if (len(wanted) > 1 and has_no_number(plane)) or is_constant(plane):
-            constant.append(index)
-            maps[index] = np.zeros((outputs, *frames.plane_shape), np.float32)
-            tiles = TileDone(1, 1)
-            yield Step(done + 1, done + len(wanted) - number, index)
-        else:
-            looks = Steps(look(predictor, plane, preparation, recipe.post_processing()))
-            for tiles in looks:
-                left = tiles.total * (len(wanted) - number)  # as if all frames were like this one
-                yield Step(done + tiles.done, done + left, index)
-            maps[index] = looks.result
-        done += tiles.done
-        log_memory(_log, f"frame {number + 1} of {len(wanted)} is predicted", logging.DEBUG)
+    log_memory(_log, f"'{recipe.model}' begins to segment", device=predictor.device)
+    restorer = _open_restorer(recipe, predictor)
+    walked = yield from walk(
+        frames,
+        indices,
+        partial(_see, predictor=predictor, restorer=restorer, recipe=recipe),
+        partial(_nothing, outputs=len(predictor.model.metadata.outputs)),
+    )
     recipe = recipe.replace(
         axes=frames.axes,
         channel=frames.channel,
         region=frames.region,
-        frames=None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
+        frames=None if walked.whole else tuple(walked.results),
     )
-    warnings = _warn(constant, len(wanted)) + say_concessions(predictor)
-    return Segmentation(frames, maps, recipe, warnings)
+    used = [predictor] if restorer is None else [restorer, predictor]
+    return Segmentation(frames, walked.results, recipe, walked.warnings("see", used))
+
+
+def _open_restorer(recipe: Recipe, predictor: Predictor) -> Predictor | None:
+    """What restores the frames before the model sees them; opened once, and kept beside it."""
+    if recipe.restore is None:
+        return None
+    restorer = open_restorer(recipe.restore, *predictor.asked)
+    check_weights(restorer.model.metadata, recipe.made_with.get(RESTORATION))
+    return restorer
+
+
+def _see(
+    plane: Plane, predictor: Predictor, restorer: Predictor | None, recipe: Recipe
+) -> Generator[TileDone, None, Map]:
+    """Outputs of the model for a plane, (K, Y, X)."""
+    preparation, before = recipe.preparation(), 0
+    if restorer is not None:
+        after = count_tiles((plane.shape[0], plane.shape[1]), preparation)
+        restoring = Steps(restore_plane(restorer, plane))
+        for tile in restoring:
+            before = tile.total
+            yield TileDone(tile.done, tile.total + after)
+        plane = restoring.result
+    looks = Steps(look(predictor, plane, preparation, recipe.post_processing()))
+    for tile in looks:
+        yield TileDone(before + tile.done, before + tile.total)
+    return looks.result
+
+
+def _nothing(plane: Plane, outputs: int) -> Map:
+    """Outputs for a plane in which there is nothing to see."""
+    return np.zeros((outputs, *plane.shape[:2]), np.float32)
 
 
 def open_predictor(
@@ -141,20 +160,15 @@ def complete(
         A setting is unknown or out of bounds, or a recipe was made with other weights.
     """
     metadata = predictor.model.metadata
-    made = (settings.get("made_with") or {}).get("sha256")
-    if made and metadata.sha256 and made != metadata.sha256:
-        raise BadSetting(
-            f"The recipe was made with other weights of '{metadata.name}'",
-            hint="Install those, or leave out made_with to run it with these.",
-        )
-    made_with = {
-        "sha256": metadata.sha256,
-        "device": predictor.device,
-        "backend": predictor.backend,
-        "precision": predictor.precision,
-        "versions": versions(),
-    }
-    settings = {**settings, "made_with": made_with}
+    made = settings.get("made_with") or {}
+    check_weights(metadata, made.get("sha256"))
+    now = made_with(predictor)
+    if settings.get("restore"):
+        restorer = open_restorer(str(settings["restore"]), *predictor.asked).model
+        check_weights(restorer.metadata, made.get(RESTORATION))
+        now[RESTORATION] = restorer.metadata.sha256
+        settings = {**settings, "restore": restorer.reference}
+    settings = {**settings, "made_with": now}
     return Recipe.of(metadata, predictor.model.reference, threshold, pixel_size, settings)
 
 
@@ -197,8 +211,10 @@ def segment(
     **settings
         ``axes`` (one letter an axis, like "TCYX"), ``channel``, ``frames`` (positions along the
         leading axes, by default all), ``region`` (first row, row after the last, first column,
-        column after the last); any field of `Preparation` and `PostProcessing`. What is
-        not given is as the model recommends.
+        column after the last); ``restore`` (name or path of a model that restores the focus
+        of each frame before this one looks at it; intensities are still measured on `image`);
+        any field of `Preparation` and `PostProcessing`. What is not given is as the model
+        recommends.
 
     Returns
     -------
@@ -222,18 +238,3 @@ def segment(
     recipe = complete(predictor, threshold, pixel_size, settings)
     steps = segment_steps(frames, predictor, recipe, recipe.frames)
     return run_to_end(steps, progress, cancel)
-
-
-def _warn(constant: list[Index], total: int) -> tuple[str, ...]:
-    if not constant:
-        return ()
-    if total == 1:
-        return ("The image is constant: there is nothing to see in it",)
-    return (f"{len(constant)} of {total} frames are constant: there is nothing to see in them",)
-
-
-def say_concessions(predictor: Predictor) -> tuple[str, ...]:
-    """What was done because memory ran out, as a warning."""
-    if not predictor.concessions.made:
-        return ()
-    return (f"Memory ran out; it went on with {', '.join(predictor.concessions.made)}",)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inference.record import versions
 from ..readwrite.atomic import replacing, write_text
 from ..readwrite.pictures import draw_overlay
-from ..segmentation.recipe import versions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -109,8 +109,31 @@ class Machine(Settings):
     cache_gb: float = Field(2.0, ge=0, description="Images kept in memory (GB).")
 
 
-class TrainingSettings(Settings):
-    """A whole training run."""
+class Learning(Settings):
+    """How any network learns."""
+
+    epochs: int = Field(20, ge=1, description="Each ends with a look at the validation images.")
+    steps_per_epoch: int = Field(50, ge=1, description="Batches that are learnt from.")
+    batch_size: int = Field(4, ge=1, description="Samples in a batch; more need more memory.")
+    crop: int = Field(256, ge=64, multiple_of=32, description="Side of a sample (px).")
+    learning_rate: float = Field(1e-3, gt=0, description="How far a step moves the weights.")
+    weight_decay: float = Field(1e-2, ge=0)
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warm_up: int = Field(50, ge=0, description="Steps until the learning rate is reached.")
+    average: float = Field(
+        0.98, ge=0, lt=1, description="Weights are averaged over steps with this decay; 0: not."
+    )
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    seed: int = Field(0, ge=0)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return self.epochs * self.steps_per_epoch
+
+
+class TrainingSettings(Learning):
+    """A whole training run of a segmentation."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name that the model is installed by."
@@ -125,20 +148,7 @@ class TrainingSettings(Settings):
         True, description="A new network also learns the distance to the border, to split by."
     )
     freeze_encoder: bool = Field(False, description="Learn in the decoder only.")
-    epochs: int = Field(20, ge=1, description="Each ends with a look at the validation images.")
-    steps_per_epoch: int = Field(50, ge=1, description="Batches that are learnt from.")
-    batch_size: int = Field(4, ge=1, description="Samples in a batch; more need more memory.")
-    crop: int = Field(256, ge=64, multiple_of=32, description="Side of a sample (px).")
-    learning_rate: float = Field(1e-3, gt=0, description="How far a step moves the weights.")
-    weight_decay: float = Field(1e-2, ge=0)
     dropout: float | None = Field(None, ge=0, lt=1, description="None: as the network has it.")
-    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
-    warm_up: int = Field(50, ge=0, description="Steps until the learning rate is reached.")
-    average: float = Field(
-        0.98, ge=0, lt=1, description="Weights are averaged over steps with this decay; 0: not."
-    )
-    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    seed: int = Field(0, ge=0)
     loss: Loss = Loss()
     augmentation: Augmentation = Augmentation()
     early_stopping: EarlyStopping | None = EarlyStopping()
@@ -149,11 +159,6 @@ class TrainingSettings(Settings):
         if (self.start is None) == (self.network is None):
             raise ValueError("Give either a model to start from, or a network")
         return self
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in all."""
-        return self.epochs * self.steps_per_epoch
 
     @classmethod
     def read(cls, path: str | Path, manifest: str | Path | None = None) -> Self:

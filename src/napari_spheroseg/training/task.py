@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import lightning.pytorch as pl
-import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import SpherosegError
+from .learning import Learner
 from .losses import SegmentationLoss
 from .samples import Sample
 from .settings import TrainingSettings
@@ -22,8 +15,8 @@ ENCODERS = (
 )
 
 
-class SegmentationTask(pl.LightningModule):
-    """Losses, optimiser and the running average of the weights.
+class SegmentationTask(Learner):
+    """Losses and scores of a segmentation.
 
     Parameters
     ----------
@@ -32,12 +25,8 @@ class SegmentationTask(pl.LightningModule):
     """
 
     def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
-        super().__init__()
-        self.network = network
-        self.settings = settings
+        super().__init__(network, settings)
         self.loss = SegmentationLoss(settings.loss)
-        averaging = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(network, multi_avg_fn=averaging)
         if settings.freeze_encoder:
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_(not name.startswith(ENCODERS))
@@ -46,21 +35,9 @@ class SegmentationTask(pl.LightningModule):
 
     def training_step(self, batch: Sample, number: int) -> Tensor:
         """Loss of one batch."""
-        # dropout, too, follows from the step's number: a resumed run draws what it would have
-        torch.manual_seed(self.settings.seed + 1_000_003 * (self.global_step + 1))
+        self.begin_step()
         loss = self.loss(self.network(batch.image), batch.foreground, batch.distance)
-        if not torch.isfinite(loss):
-            raise SpherosegError(
-                f"The loss became {loss.item()} at step {self.global_step}",
-                hint="Start a new run with a smaller learning rate; the best checkpoint is kept.",
-            )
-        self.log("loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.image))
-        return loss
-
-    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
-        """Step, then average: before any callback that may save."""
-        super().optimizer_step(*arguments, **options)
-        self.average.update_parameters(self.network)
+        return self.end_step(loss, len(batch.image))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -80,47 +57,3 @@ class SegmentationTask(pl.LightningModule):
         }
         self.validated.append(scores)
         self.log_dict(scores, on_epoch=True, batch_size=1, sync_dist=True)
-
-    def on_validation_end(self) -> None:
-        """Step the schedule that waits for a plateau: Lightning would after the epoch is saved."""
-        schedule = self.lr_schedulers()
-        if isinstance(schedule, ReduceLROnPlateau):
-            schedule.step(self.trainer.callback_metrics["val_loss"])
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Step the other schedules."""
-        if not isinstance(scheduler, ReduceLROnPlateau):
-            super().lr_scheduler_step(scheduler, metric)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; biases and norms do not decay."""
-        settings = self.settings
-        learning = [p for p in self.network.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in learning if p.ndim > 1]},
-            {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(
-            groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        if settings.schedule == "plateau":
-            plateau = ReduceLROnPlateau(optimizer, patience=5)
-            return {
-                "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"},
-            }
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def _factor(self, step: int) -> float:
-        """Part of the learning rate at a step: warm-up, then half a cosine."""
-        settings = self.settings
-        if step < settings.warm_up:
-            return (step + 1) / (settings.warm_up + 1)
-        if settings.schedule == "constant":
-            return 1.0
-        done = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
-        return 0.5 * (1 + math.cos(math.pi * min(done, 1))) + 1e-3

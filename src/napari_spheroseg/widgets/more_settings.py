@@ -12,13 +12,15 @@ from superqt import QCollapsible
 from ..models import ModelMetadata
 from ..segmentation.settings import PUBLISHED, PostProcessing
 from . import forms
+from .news import news
+from .offered import offered_models
 from .preferences import Preferences
 from .scroll import Scroll
-from .source import full_resolution, guess_axes, pixel_size
+from .source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
 
 RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
 _WORKING_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096)
-_ALL_CHANNELS = ("all", -1)
+NO_RESTORING = ("no", "")
 _DEVICES = ("auto", "cuda", "mps", "cpu")
 _FIELDS = [name for name in PostProcessing.model_fields if name != "threshold"]
 
@@ -59,6 +61,8 @@ class MoreSettings(Container):
         self._name_unit()
         for each in self._post:
             each.changed.connect(self._on_post)
+        news.models_changed.connect(self.restore.reset_choices)
+        self.native.destroyed.connect(self._closed)
         self.collapsible = QCollapsible("More settings")
         self.collapsible.addWidget(Scroll(self.native))
 
@@ -92,12 +96,8 @@ class MoreSettings(Container):
 
     def _offer_channels(self) -> None:
         """The positions along the axis C, or the samples of RGB."""
-        axes = self.axes.value.upper()
-        letter = "C" if "C" in axes else "S"
-        count = self._shape[axes.index(letter)] if letter in axes[: len(self._shape)] else 0
-        numbers = [(str(i), i) for i in range(count)]
-        self.channel.choices = numbers if letter == "C" and count else [_ALL_CHANNELS, *numbers]
-        self.channel.visible = bool(numbers)
+        self.channel.choices = offered = channel_choices(self.axes.value, self._shape)
+        self.channel.visible = offered != [ALL_CHANNELS]
 
     def post_processing(self) -> dict[str, Any]:
         """Fields of `PostProcessing`, all but the threshold."""
@@ -117,6 +117,8 @@ class MoreSettings(Container):
             settings["diameter_um" if self.pixel_size.value else "diameter"] = self.diameter.value
         if self.test_time_augmentation.value:
             settings["test_time_augmentation"] = True
+        if self.restore.value:
+            settings["restore"] = self.restore.value
         return settings
 
     def _pixel_size(self) -> float | tuple[float, float] | None:
@@ -137,6 +139,9 @@ class MoreSettings(Container):
 
     def _preset_settings(self) -> PostProcessing:
         return PUBLISHED if self.preset.value == SERVICE else self._recommended
+
+    def _closed(self) -> None:
+        news.models_changed.disconnect(self.restore.reset_choices)
 
     def _on_post(self) -> None:
         if self._filling:
@@ -184,6 +189,13 @@ def _run_fields(wanted: Preferences) -> list[Any]:
             tooltip="Test-time augmentation: mean over mirrored and turned copies of the image. "
             "A little better, and eight times slower. Takes effect with the next run.",
         ),
+        ComboBox(
+            name="restore",
+            label="Restore focus first",
+            choices=lambda _: [NO_RESTORING, *offered_models("restoration")],
+            tooltip="Model that makes each slice sharper before it is segmented. Intensities are "
+            "measured on the image as it is. Takes effect with the next run.",
+        ),
         size,
         LineEdit(
             name="axes",
@@ -193,7 +205,7 @@ def _run_fields(wanted: Preferences) -> list[Any]:
         ComboBox(
             name="channel",
             label="Channel",
-            choices=[_ALL_CHANNELS],
+            choices=[ALL_CHANNELS],
             tooltip="Channel to segment. Takes effect with the next run.",
         ),
         ComboBox(

@@ -1,8 +1,10 @@
-"""What the user set on our Preferences page (npe2 ``configurations`` in napari.yaml)."""
+"""What new widgets begin with: of our Preferences page (npe2) and of the library of models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from ..models import default
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,8 @@ class Preferences:
     Attributes
     ----------
     model : str
+        The library's default for segmentation, which the Model manager and the command line set:
+        there is no second one on the Preferences page.
     device : str
     threads : int
         For networks on the CPU; 0 leaves the choice to torch.
@@ -29,8 +33,9 @@ def preferences() -> Preferences:
     """The current ones; defaults where napari does not know our page (not installed by npe2)."""
     from napari.settings import get_plugin_settings
 
+    model = default()
     try:
         page = get_plugin_settings("napari-spheroseg").segmentation
     except KeyError:
-        return Preferences()
-    return Preferences(page.model, page.device, page.threads, page.units)
+        return Preferences(model)
+    return Preferences(model, page.device, page.threads, page.units)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -24,12 +23,13 @@ from .. import models
 from ..errors import SpherosegError
 from ..inference.frames import Frames
 from ..segmentation.result import Segmentation
-from ..segmentation.run import Step
 from ..segmentation.settings import PUBLISHED
+from ..steps import Step
 from .actions import ResultActions
 from .job import Job, analyse_steps
 from .more_settings import SERVICE, MoreSettings
 from .news import news
+from .offered import offered_models
 from .preferences import preferences
 from .shown import ShownResult
 from .source import current_frame, full_resolution, visible_region
@@ -96,9 +96,10 @@ class SegmentWidget(Container):
         wanted = preferences()
         self._threads = wanted.threads
         self.image = ComboBox(name="image", label="Image", choices=self._images)
-        known = self._models()
-        self.model = ComboBox(name="model", label="Model", choices=self._models)
-        if wanted.model in [name for _, name in known]:
+        self.model = ComboBox(
+            name="model", label="Model", choices=lambda _: offered_models("segmentation")
+        )
+        if wanted.model in self.model.choices:
             self.model.value = wanted.model
         self.threshold = FloatSlider(
             name="threshold",
@@ -144,19 +145,6 @@ class SegmentWidget(Container):
 
     def _images(self, _: Any = None) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
-
-    def _models(self, _: Any = None) -> list[tuple[str, str]]:
-        segmenting = [each for each in models.known() if each.task == "segmentation"]
-        titles = Counter(each.title for each in segmenting)
-        return [
-            (
-                each.title
-                + (f" ({each.name})" if titles[each.title] > 1 else "")
-                + ("" if each.has_weights else " (no weights)"),
-                each.name,
-            )
-            for each in segmenting
-        ]
 
     def _refresh_choices(self) -> None:
         for layer in self._viewer.layers:

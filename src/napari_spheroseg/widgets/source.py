@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, Index, Region
 
+ALL_CHANNELS = ("all", -1)
 _LETTERS = "TZPABDEFGHIJKLMNOQRUVW"
 
 
@@ -20,16 +21,25 @@ def full_resolution(layer: Image) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def guess_axes(layer: Image) -> str:
+def guess_axes(layer: Image | Labels) -> str:
     """Axes of a layer: its own labels where they are single letters, else T, Z, ... in front."""
     letters = [label.upper() for label in layer.axis_labels[:-2]]
     usable = all(len(a) == 1 and a.isalpha() and a not in "YXS" for a in letters)
     if not usable or len(set(letters)) < len(letters):
         letters = list("T" if len(letters) == 1 else _LETTERS[: len(letters)])
-    return "".join(letters) + ("YXS" if layer.rgb else "YX")
+    return "".join(letters) + ("YXS" if getattr(layer, "rgb", False) else "YX")
 
 
-def pixel_size(layer: Image) -> tuple[float, float] | None:
+def channel_choices(axes: str, shape: tuple[int, ...]) -> list[tuple[str, int]]:
+    """Channels to choose from: positions along the axis C, else all samples (-1) or one of RGB."""
+    axes = axes.upper()
+    letter = "C" if "C" in axes else "S"
+    count = shape[axes.index(letter)] if letter in axes[: len(shape)] else 0
+    numbers = [(str(i), i) for i in range(count)]
+    return numbers if letter == "C" and count else [ALL_CHANNELS, *numbers]
+
+
+def pixel_size(layer: Image | Labels) -> tuple[float, float] | None:
     """µm, height and width, where the layer's units are lengths."""
     sizes = []
     for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True):

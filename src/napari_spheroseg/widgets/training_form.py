@@ -114,10 +114,13 @@ class TrainingForm(Container):
         )
 
     def _starts(self, _: Any = None) -> list[tuple[str, str]]:
-        segmenting = [each for each in models.available() if each.task == "segmentation"]
-        titles = {each.network: each.title for each in reversed(models.known())}
+        ready, known = (
+            [each for each in found if each.task == "segmentation"]
+            for found in (models.available(), models.known())
+        )
+        titles = {each.network: each.title for each in reversed(known)}
         return [
-            *((each.title, each.name) for each in segmenting),
+            *((each.title, each.name) for each in ready),
             *((f"New network: {titles[n]}", _NEW + n) for n in networks.names() if n in titles),
         ]
 

@@ -12,13 +12,14 @@ import numpy as np
 from ...errors import BadSetting
 from ...inference.frames import Frames, Index
 from ...inference.predictor import Predictor
+from ...inference.walk import say_concessions
 from ...models import Model
 from ...readwrite.images import ImageFile, open_image
 from ...readwrite.omezarr import require_extra
-from ...steps import Progress, Steps, run_to_end
+from ...steps import Progress, Step, Steps, run_to_end
 from ..measure import PixelSize
 from ..recipe import Recipe
-from ..run import Step, complete, open_predictor, say_concessions
+from ..run import complete, open_predictor
 from .describe import Description
 from .objects import find_objects
 from .output import Output
@@ -62,6 +63,16 @@ def segment_large_steps(
     -------
     LargeSegmentation
     """
+    if recipe.restore is not None:
+        raise BadSetting(
+            "Images that are segmented by window cannot be restored on the way",
+            hint="Restore them first, with restore_focus or 'spheroseg restore'.",
+        )
+    if recipe.intensity == "columns" or recipe.normalise == "standard":
+        raise BadSetting(
+            f"'{recipe.model}' wants all of an image to be looked at before any of it is seen",
+            hint="Segment a region, or an image of fewer than 64 megapixels.",
+        )
     if not output.as_tiff:
         require_extra()
     wanted = _wanted(frames, recipe)

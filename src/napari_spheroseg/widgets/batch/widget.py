@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import napari.viewer
@@ -16,10 +15,10 @@ from ...segmentation.settings import PUBLISHED
 from ..closing import ClosingGuard
 from ..more_settings import SERVICE
 from ..news import news
+from ..offered import offered_models
 from ..parts import align
 from ..preferences import preferences
 from ..scroll import Scroll
-from ..segment import SegmentWidget
 from .from_segment import copy_more, open_segment_widget
 from .images import ImageChoice
 from .job import BatchJob
@@ -85,7 +84,7 @@ class BatchWidget(Container):
         )
         self.out.choose_btn.text = "Choose…"
         self.model = ComboBox(
-            name="model", label="Model", choices=partial(SegmentWidget._models, None)
+            name="model", label="Model", choices=lambda _: offered_models("segmentation")
         )
         if wanted.model in self.model.choices:
             self.model.value = wanted.model

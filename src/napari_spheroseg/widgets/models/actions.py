@@ -9,14 +9,14 @@ from .rows import Row
 
 
 class ModelActions(Container):
-    """Two rows of buttons.
+    """Three rows of buttons.
 
     Attributes
     ----------
-    verify, export, bundle, rename, remove : PushButton
+    verify, export, bundle, make_default, rename, remove : PushButton
         For the selected models.
-    check : PushButton
-        For the machine.
+    trash, check : PushButton
+        For removed ones, and for the machine.
     """
 
     def __init__(self) -> None:
@@ -32,16 +32,23 @@ class ModelActions(Container):
             text="Bundle…", tooltip="Pack the selected models into one zip, to install elsewhere"
         )
         self.rename = PushButton(text="Rename…", tooltip="Give the selected model another name")
-        self.remove = PushButton(
-            text="Remove…", tooltip="Delete the selected models; those that ship stay"
+        self.make_default = PushButton(
+            text="Set as default",
+            tooltip="Let new widgets and the command line begin with the selected model",
         )
+        self.remove = PushButton(
+            text="Remove…",
+            tooltip="Move the selected models to the trash; those that ship or are shared stay",
+        )
+        self.trash = PushButton(text="Trash…", tooltip="Bring a removed model back")
         self.check = PushButton(
             text="Check this machine", tooltip="Look for problems, and what mends them"
         )
         super().__init__(
             widgets=[
                 row(self.verify, self.export, self.bundle),
-                row(self.rename, self.remove, self.check),
+                row(self.rename, self.remove, self.trash),
+                row(self.make_default, self.check),
             ],
             labels=False,
         )
@@ -53,5 +60,6 @@ class ModelActions(Container):
         self.verify.enabled = bool(chosen)
         self.export.enabled = one and chosen[0].has_weights
         self.bundle.enabled = bool(chosen) and all(each.has_weights for each in chosen)
-        self.rename.enabled = one and chosen[0].is_users
+        self.rename.enabled = one and chosen[0].is_users and chosen[0].metadata is not None
+        self.make_default.enabled = one and chosen[0].has_weights
         self.remove.enabled = bool(chosen) and all(each.is_users for each in chosen)

@@ -44,7 +44,9 @@ def as_markdown(row: Row) -> str:
             [
                 f"# {_plain(row.name)}",
                 f"**Damaged.** {_plain(row.problem)}",
-                f"Delete the folder `{row.folder}`, and install the model again.",
+                f"Remove it, and install the model again. Its folder is `{row.folder}`."
+                if row.is_users
+                else f"It lies in `{row.folder}`, which is not changed from here.",
             ]
         )
     known = row.metadata

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ... import models
-from ...errors import BadSetting
-from ...models import library
+from ...errors import NameTaken
+from ...models.trash import KEPT
 from .rows import DAMAGED, Row
 
 
@@ -40,21 +41,17 @@ class Done:
     taken: bool = False
 
 
-Steps = Generator[None, None, Done]
+Steps = Generator[Any, None, Done]
 
 
-def install_steps(path: Path, name: str | None, overwrite: bool) -> Steps:
-    """Install a checkpoint, folder, collection or package."""
+def install_steps(source: Path | str, name: str | None, overwrite: bool) -> Steps:
+    """Install a checkpoint, folder, collection or package; an address yields bytes received."""
     yield
-    before = {each.name for each in models.known()}
     try:
-        metadata = models.install(path, name, replace=overwrite)
-    except BadSetting as error:
-        if overwrite or "is installed already" not in error.message:
-            raise
+        installed = yield from models.install_steps(source, name, replace=overwrite)
+    except NameTaken as error:
         return Done(error.message, taken=True)
-    new = [each.name for each in models.known() if each.name not in before]
-    names = tuple(dict.fromkeys([metadata.name, *new]))
+    names = tuple(each.metadata.name for each in installed)
     said = " and ".join(f"'{each}'" for each in names)
     return Done(f"Installed {said}.", changed=True, select=names)
 
@@ -93,16 +90,32 @@ def bundle_steps(names: list[str], path: Path) -> Steps:
 def rename_steps(old: str, new: str) -> Steps:
     """Give a model another name."""
     yield
-    library.rename(old, new)
+    models.rename(old, new)
     return Done(f"'{old}' is '{new}' now.", changed=True, select=(new,))
 
 
 def remove_steps(names: list[str]) -> Steps:
-    """Delete installed models."""
+    """Move installed models to the trash."""
     for name in names:
         yield
         models.remove(name)
-    return Done(f"Removed {' and '.join(names)}.", changed=True)
+    undo = f"Trash… brings back what was removed, for {KEPT} days."
+    return Done(f"Removed {' and '.join(names)}. {undo}", changed=True)
+
+
+def restore_steps(key: str) -> Steps:
+    """Bring a removed model back."""
+    yield
+    name = models.restore(key)
+    return Done(f"'{name}' is back.", changed=True, select=(name,))
+
+
+def default_steps(name: str) -> Steps:
+    """Let new widgets and the command line begin with a model."""
+    yield
+    task = models.set_default(name)
+    said = f"New widgets and the command line begin with '{name}' for {task}."
+    return Done(said, changed=True, select=(name,))
 
 
 def check_steps() -> Steps:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ...errors import SpherosegError
 from ...models import ModelMetadata
-from ...models.library import WEIGHTS, folders, read_metadata, shipped_folder, user_folder
+from ...models.library import read_metadata
+from ...models.places import folders, place_of, user_folder
 from ...models.staging import settled
 
-SHIPPED, INSTALLED = "shipped", "installed"
 WAITING, DAMAGED = "waits for a checkpoint", "damaged"
 
 
@@ -24,7 +24,7 @@ class Row:
     metadata : ModelMetadata or None
         None where its model.json cannot be read.
     state : str
-        "shipped", "installed", "waits for a checkpoint" or "damaged".
+        "shipped", "installed", "shared", "waits for a checkpoint" or "damaged".
     size : int or None
         Bytes of its weights; None where there are none.
     problem : str
@@ -49,18 +49,23 @@ class Row:
 
     @property
     def is_users(self) -> bool:
-        """Whether the user may rename and remove it: it is a model, and does not ship."""
-        return self.metadata is not None and self.folder.parent == user_folder()
+        """Whether the user may remove it, damaged as it may be: it neither ships nor is shared."""
+        return place_of(self.folder) == "installed"
 
 
 def rows() -> list[Row]:
-    """All models, shipped ones first; an installed one takes the place of its shipped namesake."""
+    """All models as the library finds them, and those that it passes over as damaged.
+
+    Of several of one name there is one: the user's own, else a shared one, else the shipped one.
+    """
     found: dict[str | Path, Row] = {}
     with settled(user_folder()):
         for folder in folders():
             row = _row(folder)
             # one that cannot be read takes nobody's place: the library passes it over too
-            found[folder if row.metadata is None else row.name] = row
+            key = folder if row.metadata is None else row.name
+            if key not in found or place_of(found[key].folder) == "shipped":
+                found[key] = row
     return list(found.values())
 
 
@@ -72,8 +77,8 @@ def _row(folder: Path) -> Row:
     if not metadata.has_weights:
         return Row(folder, metadata, WAITING)
     try:
-        size = (folder / WEIGHTS).stat().st_size
+        size = (folder / metadata.weights_file).stat().st_size
     except OSError as error:
-        why = f"{WEIGHTS} cannot be read: {error.strerror or error}"
+        why = f"{metadata.weights_file} cannot be read: {error.strerror or error}"
         return Row(folder, metadata, DAMAGED, problem=why)
-    return Row(folder, metadata, SHIPPED if folder.parent == shipped_folder() else INSTALLED, size)
+    return Row(folder, metadata, place_of(folder), size)

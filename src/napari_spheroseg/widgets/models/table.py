@@ -10,6 +10,7 @@ from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from ...models import available, default
 from .rows import DAMAGED, Row, rows
 
 _COLUMNS = ("Title", "Name", "State", "Task", "Network", "MB", "Source")
@@ -32,6 +33,7 @@ class ModelTable(QTableWidget):
     def __init__(self) -> None:
         super().__init__(0, len(_COLUMNS))
         self.rows: list[Row] = []
+        self._defaults: dict[str, str] = {}  # task to name
         self._damaged: dict[Path, Row] = {}  # that only reading the weights can tell
         self.setHorizontalHeaderLabels(_COLUMNS)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -73,6 +75,7 @@ class ModelTable(QTableWidget):
         before = [each.folder for each in self.selected_rows]
         self.blockSignals(True)
         self.rows = [self._as_verified(each) for each in rows()]
+        self._defaults = {task: default(task) for task in {m.task for m in available()}}
         self.setRowCount(len(self.rows))
         for row, each in enumerate(self.rows):
             self._write(row, each)
@@ -105,7 +108,9 @@ class ModelTable(QTableWidget):
         size = "" if model.size is None else f"{model.size / 1e6:.1f}"
         texts = (model.name, model.name, model.state, "", "", size, "")
         if known is not None:
-            about = (known.task, known.network, size, known.source)
+            is_default = model.name == self._defaults.get(known.task)
+            task = f"{known.task} (default)" if is_default else known.task
+            about = (task, known.network, size, known.source)
             texts = (known.title, model.name, model.state, *about)
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, ProgressBar
+from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QSplitter
 
+from ...models import trashed
 from ..news import news
 from ..work import Work
 from . import jobs
@@ -28,29 +29,34 @@ _FORMATS = (
 
 
 class ModelsWidget(Container):
-    """Look at, install, verify, export, bundle, rename and remove models.
+    """Look at, install, verify, export, bundle, choose, rename and remove models.
 
     Notes
     -----
     Scripts can select in ``table`` (`ModelTable`: ``table.selected = "unet"``, or several names),
-    set ``install_path`` and ``install_name``, press ``install``, ``verify``, ``export``,
-    ``bundle``, ``rename``, ``remove`` and ``check``, or go past their dialogs by `export_to`,
-    `bundle_to` and `rename_to`. ``details`` shows the selected model.
+    set ``install_path`` or ``install_url``, and ``install_name``, press ``install``, ``verify``,
+    ``export``, ``bundle``, ``make_default``, ``rename``, ``remove``, ``trash`` and ``check``, or
+    go past their dialogs by `export_to`, `bundle_to`, `rename_to` and `bring_back`. ``cancel``
+    stops a download. ``details`` shows the selected model.
     """
 
     def __init__(self) -> None:
-        self._work = Work(lambda _: None, self._on_result, self._on_end)
-        self._wanted: tuple[Path, str | None] | None = None  # what is being installed
+        self._work = Work(self._on_step, self._on_result, self._on_end)
+        self._wanted: tuple[Path | str, str | None] | None = None  # what is being installed
         self._taken = ""  # why that was refused, until the user was asked
         self.table, self.details, self.form = ModelTable(), Details(), InstallForm()
         self.install_path, self.install_name = self.form.path, self.form.model_name
-        self.install = self.form.install
+        self.install_url, self.install = self.form.url, self.form.install
         self.actions = ModelActions()
         self.verify, self.check = self.actions.verify, self.actions.check
         self.export, self.bundle = self.actions.export, self.actions.bundle
         self.rename, self.remove = self.actions.rename, self.actions.remove
+        self.make_default, self.trash = self.actions.make_default, self.actions.trash
         self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
-        super().__init__(widgets=[self.actions, self.progress, self.form], labels=False)
+        self.cancel = PushButton(text="Cancel", tooltip="Stop the download", visible=False)
+        super().__init__(
+            widgets=[self.actions, self.progress, self.cancel, self.form], labels=False
+        )
         panes = QSplitter(Qt.Orientation.Vertical)
         for pane in (self.table, self.details):
             panes.addWidget(pane)
@@ -67,6 +73,9 @@ class ModelsWidget(Container):
         self.bundle.changed.connect(self._ask_and_bundle)
         self.rename.changed.connect(self._ask_and_rename)
         self.remove.changed.connect(self._remove)
+        self.trash.changed.connect(self._ask_and_bring_back)
+        self.make_default.changed.connect(self._make_default)
+        self.cancel.changed.connect(self._work.cancel)
         self.check.changed.connect(lambda: self._start(jobs.check_steps, "Checking this machine"))
         self.table.chosen.connect(self._show_selected)
         news.models_changed.connect(self.table.refresh)
@@ -118,8 +127,30 @@ class ModelsWidget(Container):
 
     def _remove(self) -> None:
         names = self.table.selected
-        if names and self.ask("Remove model", f"Delete {', '.join(names)} from this computer?"):
+        if names and self.ask("Remove model", f"Move {', '.join(names)} to the trash?"):
             self._start(partial(jobs.remove_steps, names), "Removing models")
+
+    def bring_back(self, key: str) -> None:
+        """Bring a removed model back: by its name, or the key of one of several."""
+        self._start(partial(jobs.restore_steps, key), "Bringing a model back")
+
+    def _ask_and_bring_back(self) -> None:
+        removed = {
+            f"{each.name}, removed {each.removed.astimezone():%Y-%m-%d %H:%M:%S}": each
+            for each in trashed()
+        }
+        if not removed:
+            show_info("The trash is empty.")
+            return
+        said, is_given = QInputDialog.getItem(
+            self.native, "Trash", "Bring back:", list(removed), editable=False
+        )
+        if is_given:
+            self.bring_back(removed[said].key)
+
+    def _make_default(self) -> None:
+        (name,) = self.table.selected
+        self._start(partial(jobs.default_steps, name), "Choosing the default")
 
     def ask(self, title: str, question: str) -> bool:
         """Whether the user wants that."""
@@ -136,7 +167,7 @@ class ModelsWidget(Container):
     def _start_install(self, overwrite: bool) -> None:
         assert self._wanted is not None
         steps = partial(jobs.install_steps, *self._wanted, overwrite)
-        self._start(steps, f"Installing {self._wanted[0].name}")
+        self._start(steps, "Installing a model")
 
     # --- work -----------------------------------------------------------------------------------
 
@@ -146,6 +177,13 @@ class ModelsWidget(Container):
         self._enable(False)
         self.progress.visible, self.progress.max, self.progress.value = True, 0, 0
         self._work.start(steps, title=title)
+
+    def _on_step(self, step: Any) -> None:
+        if step is None:
+            return
+        self.cancel.visible = step.done < step.total or not step.total
+        # in KiB: Qt counts no further than 2 GB
+        self.progress.max, self.progress.value = step.total >> 10, step.done >> 10
 
     def _on_result(self, done: Done) -> Iterator[None]:
         if done.taken:
@@ -169,7 +207,7 @@ class ModelsWidget(Container):
         yield
 
     def _on_end(self) -> None:
-        self.progress.visible = False
+        self.progress.visible = self.cancel.visible = False
         self._enable(True)
         question, self._taken = self._taken, ""
         if question and self.ask("Install model", f"{question}. Overwrite it?"):

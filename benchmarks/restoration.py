@@ -1,0 +1,219 @@
+"""What focus restoration does to images whose focus is known, as tables in Markdown.
+
+    python benchmarks/restoration.py DATA [--model nafnet] [--segment unet] [--parts blur stacks masks]
+
+DATA holds manifest.csv and manifest_unlabelled.csv.
+
+blur: images of the test part, defocused by a kernel and recorded with noise; PSNR and SSIM to the
+sharp image of the blurred one, of Wiener's filter and of Richardson-Lucy's with a kernel whose
+width is wrong by 20 %, either way, and of the model. Each of the two takes the best of several
+strengths, by the sharp image: better than anybody could choose them.
+stacks: planes of real stacks against the sharpest plane of their field, registered to it.
+masks: segmentation of the blurred images before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.registration import phase_cross_correlation
+from skimage.restoration import richardson_lucy, wiener
+
+import napari_spheroseg as ss
+from napari_spheroseg.inference.frames import as_grey
+from napari_spheroseg.restoration.defocus import camera, defocus, diffraction, disc, gaussian
+
+Image = NDArray[Any]
+KERNELS: dict[str, Callable[[float], Image]] = {
+    "disc": disc,
+    "gaussian": lambda radius: gaussian(radius / 2),
+    "diffraction": diffraction,
+}
+RADII = (1.0, 2.0, 4.0, 6.0)
+PHOTONS, READ_NOISE = 3000.0, 3.0
+PER_SOURCE = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", default="nafnet")
+    parser.add_argument("--segment", default="unet")
+    parser.add_argument("--per-source", type=int, default=PER_SOURCE)
+    parser.add_argument("--part", default="test")
+    parser.add_argument("--parts", nargs="*", default=["blur", "stacks", "masks"])
+    options = parser.parse_args()
+    for name in options.parts:
+        PARTS[name](options)
+
+
+def blur_table(options: argparse.Namespace) -> None:
+    rows: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
+    for source, _, sharp, _ in images(options):
+        for kind, kernel in KERNELS.items():
+            for radius in RADII:
+                seen = blurred(sharp, kernel(radius))
+                wrong = [kernel(radius * factor) for factor in (0.8, 1.2)]
+                candidates = {
+                    "blurred": [seen],
+                    "wiener": [wiener(seen, k, b) for k in wrong for b in (0.003, 0.02, 0.1, 0.5)],
+                    "rl": [
+                        richardson_lucy(np.clip(seen, 1e-6, None), k, n, clip=False)
+                        for k in wrong
+                        for n in (5, 15)
+                    ],
+                    "model": [restored(seen, options.model)],
+                }
+                scores = []
+                for found in candidates.values():
+                    measured = np.array([score(sharp, each) for each in found])
+                    scores += [*measured.max(axis=0)]
+                rows[source, f"{radius:g}"].append(scores)
+                rows["all", f"{radius:g}"].append(scores)
+                rows["all, " + kind, f"{radius:g}"].append(scores)
+    print("| source | radius (px) | blurred | Wiener | Richardson-Lucy | restored |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for (source, radius), scores in sorted(rows.items()):
+        mean = np.mean(scores, axis=0).reshape(-1, 2)
+        cells = " | ".join(f"{psnr:.2f} dB, {ssim:.3f}" for psnr, ssim in mean)
+        print(f"| {source} | {radius} | {cells} |")
+
+
+def stack_table(options: argparse.Namespace) -> None:
+    print("| field | plane | SSIM before | after | gain |")
+    print("| --- | --- | --- | --- | --- |")
+    gains: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for source, field, planes in stacks(options.data):
+        sharpness = [variance_of_laplacian(plane) for plane in planes]
+        best = int(np.argmax(sharpness))
+        reference, after_own = planes[best], restored(planes[best], options.model)
+        gains[source]["itself"].append(score(reference, after_own)[1] - 1)
+        for z, plane in enumerate(planes):
+            if z == best:
+                continue
+            moved = register(reference, plane)
+            before = score(reference, moved)[1]
+            after = score(
+                reference, register_like(reference, plane, restored(plane, options.model))
+            )[1]
+            where = "next" if abs(z - best) == 1 else "beyond"
+            gains[source][where].append(after - before)
+            print(
+                f"| {source} {field} | {z - best:+d} | {before:.3f} | {after:.3f} | {after - before:+.3f} |"
+            )
+    for source, own in gains.items():
+        print(source, {w: f"{np.mean(g):+.4f} (least {np.min(g):+.4f})" for w, g in own.items()})
+
+
+def mask_table(options: argparse.Namespace) -> None:
+    rows: dict[tuple[str, float], list[tuple[float, float]]] = defaultdict(list)
+    for source, _, sharp, mask in images(options):
+        for radius in (0.0, *RADII, 9.0):
+            seen = sharp if radius == 0 else blurred(sharp, disc(radius))
+            after = restored(seen, options.model)
+            pair = tuple(
+                iou(ss.segment(each.astype(np.float32), options.segment).labels, mask)
+                for each in (seen, after)
+            )
+            rows[source, radius].append((pair[0], pair[1]))
+            rows["all", radius].append((pair[0], pair[1]))
+    print("| source | radius (px) | IoU before | after | gain |")
+    print("| --- | --- | --- | --- | --- |")
+    for (source, radius), pairs in sorted(rows.items()):
+        before, after = np.mean(pairs, axis=0)
+        print(f"| {source} | {radius:g} | {before:.3f} | {after:.3f} | {after - before:+.3f} |")
+
+
+PARTS = {"blur": blur_table, "stacks": stack_table, "masks": mask_table}
+
+
+def images(options: argparse.Namespace) -> Iterator[tuple[str, str, Image, Image]]:
+    """Source, name, plane in [0, 1] and mask of the first images of each source."""
+    count: dict[str, int] = defaultdict(int)
+    with (options.data / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["part"] != options.part or count[row["source"]] >= options.per_source:
+                continue
+            count[row["source"]] += 1
+            plane = as_grey(np.asarray(ss.read_image(options.data / row["file"]).data))
+            mask = np.asarray(ss.read_image(options.data / row["mask_file"]).data)
+            middle = tuple(slice(max(0, n // 2 - 384), n // 2 + 384) for n in plane.shape)
+            plane = plane[middle].astype(np.float64)
+            low, high = plane.min(), plane.max()
+            yield row["source"], row["file"], (plane - low) / (high - low), mask[middle] > 0
+
+
+def stacks(data: Path) -> Iterator[tuple[str, str, list[Image]]]:
+    """Source, field and planes of the real stacks."""
+    fields: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+    with (data / "manifest_unlabelled.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["z"] and "DAPI" not in row["file"]:
+                field = Path(row["file"]).parent.name
+                fields[row["source"], field].append((float(row["z"]), row["file"]))
+    for (source, field), planes in sorted(fields.items()):
+        if len(planes) > 2:
+            yield (
+                source,
+                field,
+                [
+                    as_grey(np.asarray(ss.read_image(data / name).data))
+                    for _, name in sorted(planes)
+                ],
+            )
+
+
+def blurred(sharp: Image, kernel: Image) -> Image:
+    """Out of focus, and with the noise of a camera."""
+    return camera(defocus(sharp, kernel), PHOTONS, READ_NOISE, np.random.default_rng(3))
+
+
+def restored(plane: Image, model: str) -> Image:
+    return np.asarray(ss.restore_focus(np.asarray(plane, plane.dtype), model))
+
+
+def score(sharp: Image, found: Image) -> tuple[float, float]:
+    low, high = np.percentile(sharp, (0.5, 99.5))
+    span = float(high - low)
+    sharp, found = sharp.astype(np.float64), np.asarray(found, np.float64)
+    return (
+        float(peak_signal_noise_ratio(sharp, found, data_range=span)),
+        float(structural_similarity(sharp, found, data_range=span)),
+    )
+
+
+def variance_of_laplacian(plane: Image) -> float:
+    import cv2
+
+    smooth = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 1)
+    return float(cv2.Laplacian(smooth, cv2.CV_32F).var() / plane.mean() ** 2)
+
+
+def register(reference: Image, plane: Image) -> Image:
+    """The plane, moved by whole pixels to where the reference is."""
+    return register_like(reference, plane, plane)
+
+
+def register_like(reference: Image, plane: Image, found: Image) -> Image:
+    shift, *_ = phase_cross_correlation(
+        reference.astype(np.float32), plane.astype(np.float32), upsample_factor=1
+    )
+    steps = [int(s) if abs(s) < 16 else 0 for s in shift]
+    return np.roll(found, steps, axis=(0, 1))
+
+
+def iou(labels: Image, mask: Image) -> float:
+    both, either = (labels > 0) & mask, (labels > 0) | mask
+    return float(both.sum() / either.sum()) if either.any() else 1.0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""Train the classifiers that ship and write weights/<name>: weights, model.json and card.
+
+`make_weights.py` calls it. A training that was interrupted goes on from runs/<name>; one that is
+finished is only measured and written again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+import napari_spheroseg as ss
+from make_weights import WEIGHTS_FOLDER, training_data
+from napari_spheroseg import networks
+from napari_spheroseg.models import ModelMetadata
+from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
+from napari_spheroseg.models.metadata import TrainingData
+from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.training.classification import bank as banks
+from napari_spheroseg.training.classification.bank import Bank
+from napari_spheroseg.training.classification.learner import Learner, probabilities
+from napari_spheroseg.training.classification.settings import ClassifierSettings
+
+FEATURES_LEARN = 3000  # examples that the forest of features learns from
+MEASURED = 1000  # held-out examples of each kind
+HELD_OUT_SEED = 1_000_000
+ABOUT = {
+    "cell_classifier": "Small residual network that tells single cells, pairs that touch, clumps, "
+    "cells out of focus, and what is no cell.",
+    "spheroid_classifier": "Small residual network that tells intact spheroids, those of irregular "
+    "outline, those in fragments, and those out of focus.",
+}
+MADE = {
+    "cell_classifier": (
+        "Real cells are those of cells_omnipose (bacteria, phase contrast) and cells_yeast_baby "
+        "(yeast, brightfield). A joint cell is two outlines that touch, taken as one; a clump "
+        "three to eight. Off-focus are sharp images blurred by kernels of optics, and the outer "
+        "planes of the yeast's focus stacks. Noise is ground without a cell, under the outline "
+        "of one, and specks beside organoids. Drawn cells are rods, ovals, discs and filaments, "
+        "bright, dark, refracting or in phase contrast; drawn noise is dust, debris, fibres, "
+        "halo and outlined nothing. **Nobody annotated classes**: they follow from how an "
+        "example was made."
+    ),
+    "spheroid_classifier": (
+        "Intact are real objects that fill at least 94 % of their convex hull; irregular are "
+        "those of fis_organoids and invasion_fluo that fill at most 85 %, and intact ones whose "
+        "outline was bent; fragmented are intact ones that were cut up or crumbled in the "
+        "image; out of focus are intact ones blurred by kernels of optics. Half of the examples "
+        "are drawn as a whole. **Nobody annotated classes**: they follow from how an example "
+        "was made, so the figures say how well these distortions are told, not how well an "
+        "expert is matched."
+    ),
+}
+FAILS = {
+    "cell_classifier": [
+        "The outer planes of the yeast stacks, 1.2 µm from the middle, are little blurred: "
+        "they are often taken for cells in focus.",
+        "Two cells side by side, and a long cell about to divide, are judged by shape and a faint "
+        "line: pairs without a visible cleft are called single.",
+        "Real data are few images of two laboratories. Other microscopes, stains and species may "
+        "need fine-tuning or a taught classifier.",
+        "It sees an object without its surroundings, in a crop of 64 px: detail of what is larger "
+        "is lost, and below about 6 px there is little to see.",
+    ],
+    "spheroid_classifier": [
+        "Fragments are seen where one label holds all of them. Fragments that have labels of their "
+        "own are intact or irregular each.",
+        "Objects that are smooth by nature, such as saturated fluorescence, look out of focus.",
+        "Real fragmentation, necrosis and invasion look different from what was drawn; nothing was "
+        "checked against a biologist's classes.",
+        "Objects that others hide in part are called irregular.",
+    ],
+}
+
+
+def ship(name: str, data: Path, runs: Path) -> None:
+    """Train, measure, and write weights/<name>."""
+    settings = ClassifierSettings.read(WEIGHTS_FOLDER / name / "training.yaml")
+    manifest, target = data / "manifest.csv", WEIGHTS_FOLDER / name
+    classes = banks.CLASSES[settings.objects]
+    found = banks.found_maker(settings, manifest, "train")
+    drawn = banks.drawn_maker(settings)
+    share = settings.found_share
+    makers = {found: share, drawn: 1 - share}
+    network = train(name, settings, makers, runs / name)
+    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, target / WEIGHTS)
+    sources = [*settings.sources, *settings.dirty]
+    arguments = {"num_classes": len(classes), "min_size": settings.crop.size, **settings.arguments}
+    metadata = ModelMetadata(
+        name=name,
+        title=settings.title,
+        task="classification",
+        network="flexresnet",
+        arguments=arguments,
+        outputs=classes,
+        preparation=settings.preparation,
+        crop=settings.crop,
+        training_data=_data(data, sources, settings),
+        sha256=sha256_of(target / WEIGHTS),
+        licence="MIT",
+        description=ABOUT[name],
+        source=f"weights/{name}/training.yaml",
+    )
+    write_metadata(target, metadata)
+    shipped = ss.models.load(target).network  # as users get it: in 16 bit
+    held = banks.found_maker(settings, manifest, "held out")
+    metrics = measure(settings, makers, {"found": held, "drawn": drawn}, shipped)
+    metadata = metadata.replace(metrics=metrics)
+    write_metadata(target, metadata)
+    count = sum(each.numel() for each in shipped.parameters())
+    (target / CARD).write_text(card(metadata, settings, count), encoding="utf-8")
+    print(name, metrics)
+
+
+def _data(data: Path, sources: list[str], settings: ClassifierSettings) -> tuple[TrainingData, ...]:
+    """Sources as `training_data` lists them; images that are held out do not count."""
+    from napari_spheroseg.training.pairs import pairs_in_manifest
+
+    held = [p.source for p in pairs_in_manifest(data / "manifest.csv").pairs
+            if p.group in settings.held_out and p.part == "train"]  # fmt: skip
+    listed = training_data(data, sources)
+    return tuple(
+        each.replace(images=each.images - held.count(each.name)) if each.images else each
+        for each in listed
+    )
+
+
+def train(
+    name: str, settings: ClassifierSettings, makers: dict[banks.Maker, float], folder: Path
+) -> torch.nn.Module:
+    """The network with the mean of its weights; trained as far as it was not yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.learning.seed)
+    network = networks.create(
+        "flexresnet",
+        num_classes=len(banks.CLASSES[settings.objects]),
+        min_size=settings.crop.size,
+        **settings.arguments,
+    )
+    for number, learning in enumerate(filter(None, (settings.learning, settings.refining)), 1):
+        bank = _bank(settings, makers, learning.seed, folder / f"bank-{number}.npz")
+        learner = Learner(network.to(memory_format=torch.channels_last), bank, learning)
+        last = folder / f"last-{number}.pt"
+        if last.is_file():
+            learner.load_state_dict(torch.load(last, weights_only=True))
+        while learner.done < learning.steps:
+            loss = learner.step()
+            if learner.done % 50 == 0 or learner.done == learning.steps:
+                torch.save(learner.state_dict(), folder / "last.part")
+                (folder / "last.part").replace(last)
+                print(f"{name}, {number}: {learner.done} of {learning.steps}, {loss:.3f}")
+        network = learner.average
+    return network.to(memory_format=torch.contiguous_format)
+
+
+def _bank(
+    settings: ClassifierSettings, makers: dict[banks.Maker, float], seed: int, file: Path
+) -> Bank:
+    """What is learnt from; kept, for it takes minutes to make."""
+    if file.is_file():
+        with np.load(file) as kept:
+            return Bank(kept["crops"], kept["kinds"], tuple(kept["sources"].tolist()))
+    bank = banks.fill(banks.samples(makers, settings, settings.count, seed))
+    np.savez(file, crops=bank.crops, kinds=bank.kinds, sources=np.array(bank.sources))
+    return bank
+
+
+def measure(
+    settings: ClassifierSettings,
+    makers: dict[banks.Maker, float],
+    held: dict[str, banks.Maker],
+    network: torch.nn.Module,
+) -> dict[str, Any]:
+    """Accuracy and confusion on held-out objects, beside a majority and a forest of features."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    kinds = len(banks.CLASSES[settings.objects])
+    learnt = list(banks.samples(makers, settings, FEATURES_LEARN, settings.learning.seed))
+    forest = RandomForestClassifier(300, random_state=0, class_weight="balanced")
+    forest.fit(describe(learnt), [each.kind for each in learnt])
+    out: dict[str, Any] = {}
+    for which, maker in held.items():
+        held_out = list(banks.samples({maker: 1.0}, settings, MEASURED, HELD_OUT_SEED, vary=False))
+        bank = banks.fill(held_out)
+        said = probabilities(network, bank.crops).argmax(axis=1)
+        right = said == bank.kinds
+        confusion = np.zeros((kinds, kinds), int)
+        np.add.at(confusion, (bank.kinds, said), 1)
+        names = np.array(bank.sources)
+        out[which] = {
+            "objects": len(bank),
+            "accuracy": _round(right),
+            "majority": round(float(np.bincount(bank.kinds).max() / len(bank)), 3),
+            "features": _round(forest.predict(describe(held_out)) == bank.kinds),
+            "confusion": confusion.tolist(),
+            "sources": {str(each): _score(right[names == each]) for each in np.unique(names)},
+        }
+    return out
+
+
+def _round(right: Any) -> float:
+    return round(float(np.mean(right)), 3)
+
+
+def _score(right: Any) -> dict[str, Any]:
+    return {"objects": len(right), "accuracy": _round(right)}
+
+
+def describe(objects: list[banks.Sample], columns: int = 5) -> Any:
+    """`ss.features` of objects, some of which are laid beside each other in one image."""
+    order = np.argsort([max(each.mask.shape) for each in objects])  # those of a size together
+    rows: dict[int, Any] = {}
+    for first in range(0, len(order), columns * columns):
+        some = order[first : first + columns * columns]
+        side = max(objects[some[-1]].mask.shape)
+        plane = np.zeros((side * -(-len(some) // columns), side * columns), np.float32)
+        labels = np.zeros(plane.shape, np.int32)
+        for number, which in enumerate(some):
+            each, (row, column) = objects[which], divmod(number, columns)
+            place = np.s_[
+                side * row : side * row + each.mask.shape[0],
+                side * column : side * column + each.mask.shape[1],
+            ]
+            plane[place], labels[place] = each.image, each.mask * (number + 1)
+        table = ss.features(labels, plane).drop(columns="label").to_numpy(float)
+        rows |= dict(zip(some.tolist(), table, strict=True))
+    return np.nan_to_num([rows[number] for number in range(len(objects))])
+
+
+def card(metadata: ModelMetadata, settings: ClassifierSettings, count: int) -> str:
+    """The model's README."""
+    name = metadata.name
+    learnings = list(filter(None, (settings.learning, settings.refining)))
+    lines = [
+        f"# {metadata.title}",
+        "",
+        f"{metadata.description} {count:,} parameters. Classes: {', '.join(metadata.outputs)}.",
+        "",
+        "| held-out objects | objects | accuracy | forest of features | majority |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {which} | {each['objects']} | {each['accuracy']:.3f} | {each['features']:.3f} | "
+            f"{each['majority']:.3f} |"
+            for which, each in metadata.metrics.items()
+        ),
+        "",
+        "Found are objects of images that nothing was learnt from (the test part, and the groups "
+        "under `held_out` in training.yaml), as they are in their image; drawn ones are of seeds "
+        "that were not learnt from. Classes are as frequent as each other. The forest (300 trees) "
+        f"learnt from {FEATURES_LEARN} of the same training examples by all features of "
+        "`ss.features`: shape, brightness, texture and focus.",
+        "",
+    ]
+    for which, each in metadata.metrics.items():
+        lines += [
+            f"Confusion, {which}: rows are the truth, columns what the model says.",
+            "",
+            f"| | {' | '.join(metadata.outputs)} |",
+            f"| --- |{' --- |' * len(metadata.outputs)}",
+            *(
+                f"| {kind} | {' | '.join(map(str, row))} |"
+                for kind, row in zip(metadata.outputs, each["confusion"], strict=True)
+            ),
+            "",
+        ]
+    lines += [
+        "| found objects by source | objects | accuracy |",
+        "| --- | --- | --- |",
+        *(
+            f"| {source} | {each['objects']} | {each['accuracy']:.3f} |"
+            for source, each in metadata.metrics["found"]["sources"].items()
+        ),
+        "",
+        "## How it was made",
+        "",
+        f"`make weights DATA=... MODELS={name}` makes it again from "
+        f"[training.yaml](training.yaml): {settings.count} examples, "
+        f"{1 - settings.found_share:.0%} of them drawn, "
+        + ", then other examples, ".join(
+            f"{each.steps} steps of {each.batch_size}, seed {each.seed}" for each in learnings
+        )
+        + ", on one processor core. Weights are averaged over steps and stored in 16 bit.",
+        "",
+        MADE[name],
+        "",
+        "An image is stretched between its percentiles "
+        f"{metadata.preparation.low:g} and {metadata.preparation.high:g}; of each object its "
+        "bounding box is cut out, with 0 outside of the object, and shrunk where it is larger than "
+        f"{settings.crop.size} px.",
+        "",
+        "| learnt from | licence | images |",
+        "| --- | --- | --- |",
+        *(
+            f"| {f'[{each.name}]({each.url})' if each.url else each.name} | {each.licence} | "
+            f"{each.images or 'any number'} |"
+            for each in metadata.training_data
+        ),
+        "",
+        "## Where it fails",
+        "",
+        *(f"- {line}" for line in FAILS[name]),
+        "",
+        "Licence of the weights: MIT. Where a source states no licence, its images were used for "
+        "training only and are not part of this package.",
+        "",
+    ]
+    return "\n".join(lines)

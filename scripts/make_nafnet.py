@@ -1,0 +1,157 @@
+"""Train the focus restoration that ships and write weights/nafnet.
+
+    python scripts/make_nafnet.py DATA [--runs runs] [--as-it-is]
+
+DATA holds manifest.csv and manifest_unlabelled.csv. A run that was interrupted goes on; one that is
+finished is only measured and written again. How good it is on images and real stacks is what
+benchmarks/restoration.py tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from napari_spheroseg.models import ModelMetadata
+from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
+from napari_spheroseg.models.metadata import TrainingData
+from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.training.restoration.fit import best_weights, fit
+from napari_spheroseg.training.restoration.measure import gains
+from napari_spheroseg.training.restoration.settings import RestorationTraining
+
+TARGET = Path(__file__).parents[1] / "weights" / "nafnet"
+ABOUT = (
+    "Small NAFNet that makes planes out of focus sharper, in brightfield and fluorescence. It was "
+    "trained on images that were defocused by computation."
+)
+
+
+def main() -> None:
+    """Train and ship."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--as-it-is", action="store_true", help="Write what was learnt so far.")
+    options = parser.parse_args()
+    recipe = (TARGET / "training.yaml").read_text(encoding="utf-8")
+    settings = RestorationTraining(**yaml.safe_load(recipe))
+    folder = options.runs / "nafnet"
+    state = best_weights(folder) if options.as_it_is else fit(settings, options.data, folder)
+    ship(settings, state, options.data)
+
+
+def ship(settings: RestorationTraining, state: dict[str, torch.Tensor], data: Path) -> None:
+    """Write weights/nafnet."""
+    save_file({key: value.half().contiguous() for key, value in state.items()}, TARGET / WEIGHTS)
+    (TARGET / WEIGHTS).chmod(0o644)
+    metadata = ModelMetadata(
+        name=settings.name,
+        title=settings.title,
+        task="restoration",
+        network=settings.network,
+        arguments=settings.arguments,
+        outputs=("restored",),
+        preparation=settings.preparation,
+        training_data=training_data(data, settings),
+        sha256=sha256_of(TARGET / WEIGHTS),
+        licence="MIT",
+        description=ABOUT,
+        source="weights/nafnet/training.yaml",
+    )
+    write_metadata(TARGET, metadata)
+    metadata = metadata.replace(
+        metrics={part: gains(TARGET, settings, data, part) for part in ("val", "test")}
+    )
+    write_metadata(TARGET, metadata)
+    (TARGET / CARD).write_text(card(metadata, settings), encoding="utf-8")
+    print(metadata.metrics)
+
+
+def training_data(data: Path, settings: RestorationTraining) -> tuple[TrainingData, ...]:
+    """Sources, with licence and number of images."""
+    rows: dict[str, list[dict[str, str]]] = {source: [] for source in sorted(settings.sources)}
+    for name in ("manifest.csv", "manifest_unlabelled.csv"):
+        with (data / name).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["source"] in rows and row.get("part", "train") == "train":
+                    rows[row["source"]].append(row)
+    found = [
+        TrainingData(
+            name=source,
+            licence=own[0]["licence"],
+            url=f"https://github.com/{own[0]['repo']}",
+            images=len(own),
+        )
+        for source, own in rows.items()
+    ]
+    drawn = TrainingData(name="synthetic", licence="MIT", note="drawn from a seed while training")
+    return (*found, drawn)
+
+
+def card(metadata: ModelMetadata, settings: RestorationTraining) -> str:
+    """The model's README."""
+    test = metadata.metrics["test"]
+    lines = [
+        f"# {metadata.title}",
+        "",
+        metadata.description,
+        "",
+        "| source | licence | images | test: PSNR (dB) | SSIM |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for each in metadata.training_data:
+        name = f"[{each.name}]({each.url})" if each.url else each.name
+        scores = "| "
+        if each.name in test:
+            got = test[each.name]
+            scores = (
+                f"{got['psnr_before']:.2f} → {got['psnr_after']:.2f} | "
+                f"{got['ssim_before']:.3f} → {got['ssim_after']:.3f}"
+            )
+        lines.append(f"| {name} | {each.licence} | {each.images or 'any number'} | {scores} |")
+    smallest, largest = settings.degradation.radius
+    lines += [
+        "",
+        "Before is the image out of focus, after is the restored one; both are compared with the "
+        "sharp image, for blur and noise drawn as in training from seeds that were not trained on.",
+        "",
+        "## How it was made",
+        "",
+        "`make weights DATA=...` makes it again, as [training.yaml](training.yaml) says: "
+        f"{settings.steps} steps of {settings.batch_size} samples of {settings.crop} px, seed "
+        f"{settings.seed}, on one processor core. Sharp images are turned, shrunk, inverted, and "
+        f"defocused by a disc of {smallest:g} to {largest:g} px radius, by a normal distribution, "
+        "by the diffraction of a defocused lens with spherical aberration, or by transmitted light "
+        "that is partly coherent; in some the depth varies over the field. Photon and read noise "
+        f"follow. {settings.degradation.sharp:.0%} stay in focus, so that it learns to leave such "
+        "images as they are. No real pair of a plane in and out of focus was trained on.",
+        "",
+        "## Where it fails",
+        "",
+        *(f"- {line}" for line in FAILS),
+        "",
+        "Licence of the weights: MIT. Where a source states no licence, its images were used for "
+        "training only and are not part of this package.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+FAILS = [
+    "What the blur has erased is guessed, not seen: do not measure texture, or count small "
+    "structures, in a restored image. Keep the original beside it.",
+    "A real plane out of focus also shows shadows of what lies above and below, moved and of "
+    "another size. Those stay.",
+    "Blur wider than it was trained on is made a little sharper at most.",
+    "Where a stack with a sharp plane exists, use that plane.",
+]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""A task carried out on many images: what is to be done, who does it, what becomes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import BadSetting, SpherosegError
+from ..inference.predictor import Predictor
+from ..readwrite.atomic import remove_leftovers
+from .cluster import Where, run_there
+from .find import not_taken, output_stems
+from .items import Done, File, Item, Source
+from .journal import NAME, Journal
+from .pipeline import Event, run_here
+from .stages import Todo, discard
+from .tables import write_record
+from .task import Task
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Existing = Literal["continue", "resume", "overwrite"]
+
+
+class ChangedRecipe(BadSetting):
+    """The folder holds results that were made in another way."""
+
+
+def carry_out(
+    sources: Sequence[Source],
+    job: Task,
+    predictor: Predictor,
+    where: Where,
+    existing: Existing = "continue",
+    client: Client | None = None,
+) -> Iterator[Event]:
+    """Carry a task out on images; what an earlier run has done in its folder is not done again.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Images, as `File` or `Frame`.
+    job : Task
+    predictor : Predictor
+        The model, on its device.
+    where : Where
+        How the workers of `client` open it.
+    existing : {"continue", "resume", "overwrite"}
+        What to do where the folder holds results: go on with them, which must be of the same
+        recipe (of "resume" the caller has seen to that), or delete them and begin anew.
+    client : Client, optional
+        Of dask.distributed.
+
+    Yields
+    ------
+    Event
+        As images are skipped, go on, are done and fail; one that fails does not stop the others.
+
+    Raises
+    ------
+    ChangedRecipe
+        The folder's results were made in another way.
+    SpherosegError
+        The folder cannot be written, holds results of another task, or another process is writing
+        into it.
+    """
+    with Journal(job.folder) as journal:
+        remove_leftovers(job.folder)
+        if existing == "overwrite":
+            _overwrite(journal, job.folder)
+        _agree(journal, job)
+        skipped, todo = _sort(sources, journal, job.folder)
+        yield from (Event(item) for item in skipped)
+        if client is None:
+            events = run_here(todo, job, predictor)
+        else:
+            events = run_there(todo, job, where, client)
+        yield from _run(events, job, journal)
+
+
+def ended(events: Iterable[Event]) -> Iterator[Item]:
+    """Images as they are done, are skipped and fail; not what is between."""
+    for event in events:
+        if event.item.state != "running":
+            yield event.item
+
+
+def _run(events: Generator[Event], job: Task, journal: Journal) -> Iterator[Event]:
+    """Note what becomes of images; at the end, or when the caller stops, what is made of all."""
+    runs = journal.get("runs", [])
+    run = {"started": _now(), "finished": None, **job.recipe.made_with}
+    journal.note("runs", [*runs, run])
+    try:
+        for event in events:
+            if event.item.state != "running":
+                journal.set(event.item, event.done)
+            yield event
+    finally:
+        events.close()
+        run |= {"finished": _now(), "problems": job.summarise(journal)}
+        journal.note("runs", [*runs, run])
+        write_record(journal, job.folder)
+
+
+def made(out: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Recipe of, and what was written of, the results that a folder holds."""
+    if not (out / NAME).exists():
+        return None
+    with Journal(out) as journal:
+        recipe = journal.get("recipe")
+        return None if recipe is None else (recipe, journal.get("written"))
+
+
+def _overwrite(journal: Journal, out: Path) -> None:
+    for _, done in journal.entries().values():
+        discard(out, done.files)
+    journal.forget()
+
+
+def _agree(journal: Journal, job: Task) -> None:
+    """Note how the results are made, or refuse to mix them with those that are there."""
+    recipe, written = job.recipe.model_dump(mode="json"), job.written
+    now, then = {**_essence(recipe), **written}, journal.get("recipe")
+    if then is not None and any(done.files for _, done in journal.entries().values()):
+        if (task := journal.get("task", job.task)) != job.task:
+            raise BadSetting(
+                f"{journal.path.parent} holds results of a {task}",
+                hint="Choose another folder, or delete them and begin anew (--overwrite).",
+            )
+        then = {**_essence(then), **journal.get("written")}
+        known = type(job.settings).model_fields | type(job.recipe).model_fields
+        newer = {name: each.default for name, each in known.items()}
+        then = newer | then  # a setting that the results did not know yet
+        changed = sorted(name for name in now if now[name] != then.get(name))
+        if changed:
+            say = ", ".join(f"{name} {then.get(name)} (now {now[name]})" for name in changed)
+            raise ChangedRecipe(
+                f"{journal.path.parent} holds results made with {say}",
+                hint="Go on with their settings (--resume), delete them and begin anew "
+                "(--overwrite), or choose another folder.",
+            )
+    journal.note("task", job.task)
+    journal.note("recipe", recipe)
+    journal.note("written", written)
+
+
+def _essence(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What decides the result: not the machine, and of the models the weights, not the names."""
+    kept = {key: value for key, value in recipe.items() if key not in ("made_with", "model")}
+    weights = {"weights": recipe["made_with"]["sha256"] or recipe["model"]}
+    if restored := recipe.get("restore"):
+        weights["restore"] = recipe["made_with"].get("restoration") or restored
+    return {**kept, **weights}
+
+
+def _sort(sources: Sequence[Source], journal: Journal, out: Path) -> tuple[list[Item], list[Todo]]:
+    """What is done already, and what is to be done."""
+    sources = list({source.key: source for source in sources}.values())
+    known = journal.entries()
+    journal.add(_named([each for each in sources if each.key not in known], known))
+    entries = journal.entries()
+    skipped, todo = [], []
+    for source in sources:
+        item, done = entries[source.key]
+        if item.state == "done" and _is_there(source, done, out):
+            skipped.append(item.skipped())
+        else:
+            discard(out, done.files)
+            todo.append((source, item))
+    return skipped, todo
+
+
+def _is_there(source: Source, done: Done, out: Path) -> bool:
+    """Whether the results are there, and the image is the one that they are of."""
+    try:
+        return source.mark() == done.mark and all((out / name).exists() for name in done.files)
+    except (SpherosegError, OSError):
+        return False  # the image is not there: let it fail and say why
+
+
+def _named(sources: list[Source], known: dict[str, tuple[Item, Done]]) -> list[Item]:
+    """Items for new images, of names that no other has."""
+    items = [item for item, _ in known.values()]
+    stems = output_stems([each.path for each in sources if isinstance(each, File)])
+    taken = {item.stem.casefold() for item in items}
+    twice = Counter(each.name for each in sources) + Counter(item.name for item in items)
+    new = []
+    for source in sources:
+        name, stem = source.name, source.stem
+        if isinstance(source, File):
+            stem = stems[source.path]
+            name = str(source.path) if twice[name] > 1 else name
+        new.append(Item(source.key, name, not_taken(stem, taken), source.columns))
+    return new
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

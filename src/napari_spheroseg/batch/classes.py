@@ -1,0 +1,77 @@
+"""Classes of the objects that a batch finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ..classification.judge import Judge
+from ..classification.result import PROBABILITY, count
+from ..classification.run import classify_steps, open_judge
+from ..classification.settings import ClassifySettings
+from ..errors import BadSetting
+from ..models.library import entries
+from ..segmentation.result import Segmentation
+from ..steps import run_to_end
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def classified(result: Segmentation, model: str) -> tuple[Segmentation, tuple[str, ...]]:
+    """A result whose table has classes, and what the user should know.
+
+    Parameters
+    ----------
+    result : Segmentation
+    model : str
+        Name or path of a classifier; it runs on the device of the segmentation.
+    """
+    judge = judge_of(model, result.settings.made_with.get("device", "auto"))
+    settings = ClassifySettings(pixel_size=result.settings.pixel_size)
+    steps = classify_steps(result.frames, result.labels, judge, settings, sorted(result.maps))
+    done = run_to_end(steps)
+    classification = {"classification": dict(judge.recipe)}
+    return result.with_columns(done.table, **classification), done.warnings
+
+
+def judge_of(model: str, device: str) -> Judge:
+    """A classifier, opened once for all images of a batch."""
+    found = entries().get(model)
+    return _opened(model, device, "" if found is None else found[0].model_dump_json())
+
+
+@lru_cache(maxsize=1)
+def _opened(model: str, device: str, metadata: str) -> Judge:
+    return open_judge(model, device)  # opened anew where its metadata are others
+
+
+def classes_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """All classes that a table has probabilities of, in their order."""
+    names = (str(name) for name in table.columns)
+    return tuple(name.removeprefix(PROBABILITY) for name in names if name.startswith(PROBABILITY))
+
+
+def counts(table: pd.DataFrame) -> Mapping[str, Any]:
+    """Columns for the table of images: objects of each class of one frame."""
+    if "class" not in table:
+        return {}
+    found = count(table[["label", "class"]], classes_of(table)).iloc[0]
+    return {f"objects_{name}": int(found[name]) for name in classes_of(table)}
+
+
+def check(classify: str | None, outputs: tuple[str, ...]) -> None:
+    """Refuse a batch that could not end, before it begins.
+
+    Raises
+    ------
+    BadSetting
+        Classes are to be written and there is no classifier, or the model is none.
+    SpherosegError
+        The classifier cannot be opened.
+    """
+    if classify is not None:
+        judge_of(classify, "cpu")
+    elif "classes" in outputs:
+        raise BadSetting("Classes are written of classified objects", hint="Name a classifier.")

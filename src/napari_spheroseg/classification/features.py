@@ -1,0 +1,125 @@
+"""Features of objects, by which classes can be told: shape, brightness, texture, focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadImage
+from ..inference.frames import Frames, as_grey
+from ..segmentation.measure import PixelSize, measure_plane
+from .crops import Objects, objects_of
+from .grey import MEASURES, Grey, patterns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NOT_SHAPE = (
+    "centroid_",
+    "mean_intensity",
+    "integrated_intensity",
+    "mean_probability",
+    "touches_edge",
+)
+
+
+def features(
+    labels: Any,
+    image: Any = None,
+    *,
+    pixel_size: PixelSize = None,
+    axes: str | None = None,
+    channel: int | None = None,
+    region: tuple[int, int, int, int] | None = None,
+) -> pd.DataFrame:
+    """Describe labelled objects by numbers.
+
+    Parameters
+    ----------
+    labels : array of integers, (Y, X) or (..., Y, X)
+        0 is background. Of a stack every plane is described by itself.
+    image : array, optional
+        Of the same shape, perhaps with channels; without it there is shape alone.
+    pixel_size : float or (float, float), optional
+        µm per pixel, or height and width of one. Without it lengths are in pixels.
+    axes : str, optional
+        One letter an axis of the image, like "TCYX".
+    channel : int, optional
+        Channel to look at.
+    region : tuple of int, optional
+        Part of the image that the labels are of.
+
+    Returns
+    -------
+    DataFrame
+        One row an object: ``label``, of a stack its place (``t``, ``z``...), then features.
+        Definitions are in docs/classify.md. What cannot be computed is NaN.
+
+    Raises
+    ------
+    BadImage
+        Labels are no whole numbers, or of another shape than the image.
+    BadSetting
+        Axes, channel or pixel size cannot be used.
+    """
+    import pandas as pd
+
+    frames = Frames.of(labels if image is None else image, axes, channel, region)
+    labels = check_labels(frames, labels)
+    tables = []
+    for index in frames.indices():
+        objects = objects_of(np.asarray(labels[index]))
+        grey = None if image is None else as_grey(frames[index])
+        table = plane_features(objects, grey, pixel_size)
+        for axis, position in reversed(list(zip(frames.leading_axes, index, strict=True))):
+            table.insert(1, axis.lower(), position)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def plane_features(
+    objects: Objects, plane: NDArray[Any] | None, pixel_size: PixelSize = None
+) -> pd.DataFrame:
+    """`features` of the objects of a single plane (Y, X)."""
+    import pandas as pd
+
+    table = measure_plane(objects.numbered, None, None, pixel_size, objects.boxes)
+    dropped = [name for name in table.columns if name.startswith(_NOT_SHAPE)]
+    table = table.drop(columns=dropped).assign(label=objects.names)
+    if plane is None:
+        return table
+    if not len(objects):
+        none = np.zeros(0)
+        found = dict.fromkeys([*MEASURES, *(f"pattern_{kind}" for kind in range(10))], none)
+    else:
+        grey = Grey(plane, objects)
+        with np.errstate(invalid="ignore"):  # of a flat plane shares are NaN
+            found = {name: measure(grey) for name, measure in MEASURES.items()}
+            found |= patterns(grey)
+    return pd.concat([table, pd.DataFrame(found, index=table.index)], axis=1)
+
+
+def check_labels(frames: Frames, labels: Any) -> Any:
+    """Labels that can be asked for the planes of an image.
+
+    Raises
+    ------
+    BadImage
+        They are no whole numbers, or of another shape.
+    """
+    if not isinstance(getattr(labels, "dtype", None), np.dtype):
+        labels = np.asarray(labels)  # a list, a torch tensor
+    shape = tuple(int(n) for n in labels.shape)
+    if labels.dtype.kind not in "iub":
+        raise BadImage(
+            f"Labels of type {labels.dtype} are no whole numbers",
+            hint="Give labels, 0 being background, not an image.",
+        )
+    if shape != frames.shape:
+        raise BadImage(
+            f"Labels of shape {shape} are not of an image of shape {frames.shape}",
+            hint="Give the labels of this image; axes and channel say how it is read.",
+        )
+    return labels

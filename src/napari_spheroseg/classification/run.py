@@ -1,0 +1,246 @@
+"""Classify objects: as a generator of steps, and as one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BadSetting
+from ..inference.frames import Frames, Index
+from ..inference.predictor import shared_predictor
+from ..inference.prepare import has_no_number
+from ..models import Model, info, known, load
+from ..models.collections.classifiers import PICKLED, SKOPS, open_classifier
+from ..steps import Progress, Step, Steps, run_to_end
+from .crops import objects_of
+from .features import check_labels
+from .judge import Judge, Judgement, NetworkJudge
+from .measured import MeasuredJudge
+from .result import Classification, table_of
+from .settings import ClassifySettings
+from .store import open_taught
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def classify_steps(
+    frames: Frames,
+    labels: Any,
+    judge: Judge,
+    settings: ClassifySettings | None = None,
+    indices: Iterable[Index] | None = None,
+) -> Generator[Step, None, Classification]:
+    """Classify the objects of frames, one frame after the other.
+
+    Parameters
+    ----------
+    frames : Frames
+        The image.
+    labels : array of integers
+        numpy, dask or zarr, of the shape of `frames`; 0 is background. Of a stack every plane has
+        objects of its own.
+    judge : Judge
+        From `open_judge`, or a `TaughtClassifier`.
+    settings : ClassifySettings, optional
+    indices : iterable of tuple, optional
+        Frames to look at; by default all.
+
+    Yields
+    ------
+    Step
+        After every batch of objects; whoever stops iterating cancels.
+
+    Returns
+    -------
+    Classification
+
+    Raises
+    ------
+    BadImage
+        Labels are no whole numbers or of another shape, or the image has no number in it.
+    BadSetting
+        There is no such frame.
+    """
+    settings = settings or ClassifySettings()
+    labels = check_labels(frames, labels)
+    wanted = [tuple(each) for each in (frames.indices() if indices is None else indices)]
+    if outside := set(wanted) - set(frames.indices()):
+        raise BadSetting(
+            f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
+        )
+    done = blind = 0
+    found = []
+    warnings: dict[str, None] = {}
+    for number, index in enumerate(wanted):
+        objects = objects_of(np.asarray(labels[index]))
+        judgement = Judgement.none(len(objects), len(judge.classes))
+        if len(objects):
+            plane = frames[index]
+            if len(wanted) > 1 and has_no_number(plane):
+                blind += 1
+            else:
+                if not warnings:
+                    warnings |= dict.fromkeys(judge.warnings(plane, settings))
+                steps = Steps(judge.judge(plane, objects, settings))
+                for each in steps:
+                    left = each.total * (len(wanted) - number)  # as if all were like this one
+                    yield Step(done + each.done, done + left, index)
+                judgement = steps.result
+        done += len(objects)
+        found.append((index, objects.names, judgement))
+    if not done:
+        yield Step(1, 1, ())
+    if blind:
+        warnings[f"{blind} of {len(wanted)} frames hold no number: their objects have no class"] = (
+            None
+        )
+    recipe = {
+        **judge.recipe,
+        "axes": frames.axes,
+        "channel": frames.channel,
+        "region": frames.region,
+        "frames": None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
+        **settings.model_dump(exclude_none=True),
+    }
+    table = table_of(found, frames.leading_axes, judge.classes)
+    return Classification(table, judge.classes, tuple(warnings), recipe)
+
+
+def open_judge(
+    model: str | Path | Model,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    *,
+    allow: str | None = None,
+) -> Judge:
+    """What tells the classes, by the name of its model.
+
+    Parameters
+    ----------
+    model : str, Path or Model
+        A name from `models.available`, a path, ``collection.zip#key``, or an opened model.
+    device, backend, precision : str
+        As in `classify`.
+    allow : str, optional
+        SHA-256 of the one pickle that may be opened, though opening it runs its code.
+
+    Raises
+    ------
+    BadSetting
+        The model is for something else.
+    UnknownName, NoWeights, WrongWeights, UnreadableFile, UnsafeFile, NoDevice
+        It cannot run, or not there.
+    """
+    if not isinstance(model, Model) and (measured := _open_measured(str(model), allow)):
+        return measured
+    if not isinstance(model, Model) and str(model) in {each.name for each in known()}:
+        name, metadata = str(model), info(str(model))
+        opened: str | Model = load(name) if metadata.is_taught else name
+    else:
+        opened = model if isinstance(model, Model) else load(model)
+        metadata = opened.metadata
+    if metadata.task != "classification":
+        raise BadSetting(
+            f"'{metadata.name}' is a model for {metadata.task}",
+            hint="Choose one for classification.",
+        )
+    if isinstance(opened, Model) and metadata.is_taught:
+        return open_taught(opened)
+    return NetworkJudge(shared_predictor(opened, device, backend, precision))
+
+
+def _open_measured(model: str, allow: str | None) -> Judge | None:
+    """A classifier of measurements, in a collection or a file; None where it is something else."""
+    archive, _, key = model.partition("#")
+    if key and Path(archive).is_file():
+        from ..models.collections.reading import open_collection
+
+        collection = open_collection(archive)
+        if key in collection.classifiers:
+            return MeasuredJudge.of(collection.classifier(key, allow=allow), model)
+    elif Path(model).suffix.lower() in (SKOPS, *PICKLED) and Path(model).is_file():
+        return MeasuredJudge.of(open_classifier(Path(model).stem, Path(model), allow), model)
+    return None
+
+
+def classify(
+    image: Any,
+    labels: Any,
+    model: str | Path | Model = "cell_classifier",
+    *,
+    axes: str | None = None,
+    channel: int | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    frames: Iterable[Index] | None = None,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    allow: str | None = None,
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Tell the classes of labelled objects.
+
+    Parameters
+    ----------
+    image : array
+        numpy, dask or zarr; (Y, X), RGB(A), or a stack with leading axes.
+    labels : array of integers
+        Of the image's shape, without its channels; 0 is background. Numbers need not be
+        consecutive. Of a stack every plane has objects of its own.
+    model : str, Path or Model
+        A name from `models.available`, a path, a model of a collection as
+        ``collection.zip#cell_classifier`` or ``collection.zip#pi_classification``, or an opened
+        model.
+    axes : str, optional
+        One letter an axis of the image, like "TCYX".
+    channel : int, optional
+        Channel to look at.
+    region : tuple of int, optional
+        Part of the image that the labels are of: first row, row after the last, first column,
+        column after the last.
+    frames : iterable of tuple of int, optional
+        Positions along the leading axes; by default all.
+    device, backend, precision : str
+        As in `segment`.
+    allow : str, optional
+        SHA-256 of the one pickle (``.pkl``, ``.joblib``) that may be opened for this call.
+    progress : callable, optional
+        Called with objects done and objects in all.
+    cancel : callable, optional
+        Asked after every batch of objects; True stops.
+    **settings
+        Any field of `ClassifySettings`: ``batch_size``, ``size``, ``intensity``, ``low``,
+        ``high``. What is not given is as the model recommends.
+
+    Returns
+    -------
+    DataFrame
+        One row an object: ``label``, of a stack its place (``t``, ``z``...), ``class``, and for
+        each class ``probability_<class>``. Its ``attrs`` hold ``recipe`` and ``warnings``.
+
+    Raises
+    ------
+    SpherosegError
+        The image, the labels, the model, a setting or the device cannot be used, or `Cancelled`.
+
+    Examples
+    --------
+    >>> import napari_spheroseg as ss
+    >>> table = ss.classify(image, result.labels, "cell_classifier")  # doctest: +SKIP
+    >>> table["class"].value_counts()  # doctest: +SKIP
+    """
+    wanted = ClassifySettings(**settings)
+    seen = Frames.of(image, axes, channel, region)
+    check_labels(seen, labels)  # before a model is loaded
+    judge = open_judge(model, device, backend, precision, allow=allow)
+    done = run_to_end(classify_steps(seen, labels, judge, wanted, frames), progress, cancel)
+    done.table.attrs.update(recipe=dict(done.recipe), warnings=list(done.warnings))
+    return done.table

@@ -1,0 +1,6 @@
+"""Packages of the BioImage Model Zoo: ours written, theirs opened."""
+
+from .description import UnfitPackage
+from .opening import install_package, is_package, open_package
+
+__all__ = ["UnfitPackage", "install_package", "is_package", "open_package"]

@@ -1,0 +1,56 @@
+"""A network that is only known as an ONNX graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..export.writing import needed
+
+
+class OnnxGraph(nn.Module):
+    """Runs an ONNX graph in ONNX Runtime, on the CPU.
+
+    Parameters
+    ----------
+    graph : bytes
+        ONNX that takes (B, C, H, W) to (B, K, H', W').
+    channel : int
+        Which of K is the foreground.
+    is_probability : bool
+        The graph ends in its sigmoid, which our predictor adds: it is undone.
+
+    Raises
+    ------
+    NoDevice
+        ONNX Runtime is not installed.
+    """
+
+    def __init__(self, graph: bytes, channel: int = 0, is_probability: bool = False) -> None:
+        super().__init__()
+        ort = needed("onnxruntime", "ONNX Runtime", "onnxruntime")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        self._session: Any = ort.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+        self._channel, self._is_probability = channel, is_probability
+        # a parameter, for what asks networks where they are; a buffer, for what asks who they are
+        self.place = nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.register_buffer("graph", torch.frombuffer(bytearray(graph), dtype=torch.uint8))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Foreground's logit (B, 1, H', W') of images (B, C, H, W)."""
+        jit: Any = torch.jit  # without types
+        if jit.is_tracing():
+            raise RuntimeError("a graph that is ONNX already is not converted again")
+        (maps, *_) = self._session.run(None, {self._input: image.float().cpu().numpy()})
+        found = np.asarray(maps, np.float32)[:, self._channel : self._channel + 1]
+        if self._is_probability:
+            found = found.clip(1e-6, 1 - 1e-6)
+            found = np.log(found / (1 - found))
+        return torch.from_numpy(np.ascontiguousarray(found)).to(image.device)

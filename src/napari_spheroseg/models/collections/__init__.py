@@ -1,0 +1,1 @@
+"""Model collections: models that belong together, in one zip."""

@@ -1,0 +1,117 @@
+"""Classifiers of measurements, and other models that are no networks of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...errors import (
+    NoDevice,
+    SpherosegError,
+    UnknownName,
+    UnreadableFile,
+    UnsafeFile,
+    WrongWeights,
+)
+from ..formats.skops_file import load_skops
+from ..model import sha256_of
+
+PICKLED = (".pkl", ".pickle", ".joblib")
+SKOPS, ONNX = ".skops", ".onnx"
+CLASSIFIERS = (ONNX, SKOPS, *PICKLED)
+"""Endings of what is no network of ours."""
+
+
+class MissingPackage(SpherosegError, ImportError):
+    """A model that needs a package that is not installed."""
+
+
+def check_loadable(key: str, weights: Path, network: str, package: str) -> None:
+    """Refuse what is no network of ours, without reading it.
+
+    Raises
+    ------
+    UnsafeFile
+        It is a pickle.
+    MissingPackage, WrongWeights
+        Something else would have to run it.
+    """
+    if weights.suffix.lower() in PICKLED:
+        raise _unsafe(key, weights)
+    if package:
+        _require(key, package)
+        raise UnknownName(f"There is no network '{package}' here", hint="Use HiTMicTools for it.")
+    if not network:
+        raise WrongWeights(
+            f"'{key}' is a classifier of measurements, not a network",
+            hint=f"Open it with collection.classifier('{key}').",
+        )
+
+
+def open_classifier(key: str, path: Path, allow: str | None) -> Any:
+    """An ONNX Runtime session; what a skops file holds; or a pickle, if `allow` is its SHA-256.
+
+    Raises
+    ------
+    UnsafeFile
+        It could run code, and is not the file that is allowed.
+    MissingPackage, UnreadableFile
+        It cannot be opened.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
+    content = path.read_bytes()  # read once: what is opened is what was compared
+    checksum = hashlib.sha256(content).hexdigest()
+    is_allowed = allow is not None and allow.lower() == checksum
+    if suffix == SKOPS:
+        return _open_skops(key, path, content, is_allowed)
+    if suffix != ONNX and not is_allowed:
+        raise _unsafe(key, path)
+    package = "onnxruntime" if suffix == ONNX else "joblib"
+    _require(key, package)
+    try:
+        module = import_module(package)
+        if suffix == ONNX:
+            return module.InferenceSession(content, providers=["CPUExecutionProvider"])
+        return module.load(io.BytesIO(content))
+    except Exception as error:  # whatever a damaged file makes these packages stumble over
+        raise UnreadableFile(
+            f"{path.name} cannot be opened: {str(error)[:160]}", hint="Get the file again."
+        ) from error
+
+
+def _open_skops(key: str, path: Path, content: bytes, is_allowed: bool) -> Any:
+    try:
+        return load_skops(content, path.name, allow_all=is_allowed)
+    except UnsafeFile as error:
+        raise UnsafeFile(error.message, hint=_how_to_allow(key, path)) from error
+    except NoDevice as error:
+        raise MissingPackage(
+            f"'{key}' needs skops, which is not installed", hint=error.hint
+        ) from error
+
+
+def _unsafe(key: str, path: Path) -> UnsafeFile:
+    return UnsafeFile(
+        f"{path.name} is a pickle, and opening it could run code", hint=_how_to_allow(key, path)
+    )
+
+
+def _how_to_allow(key: str, path: Path) -> str:
+    return (
+        "If you trust who made it, allow this one file by its SHA-256: "
+        f"collection.classifier('{key}', allow='{sha256_of(path)}')."
+    )
+
+
+def _require(key: str, package: str) -> None:
+    if find_spec(package) is None:
+        raise MissingPackage(
+            f"'{key}' needs {package}, which is not installed",
+            hint=f"Install it with: pip install {package}",
+        )

@@ -1,0 +1,1 @@
+"""Focus restoration: sharper planes, and how sharp they are."""

@@ -1,0 +1,268 @@
+"""Restore the focus of an image, as a generator of steps and as one call."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadSetting, WrongWeights
+from ..inference.frames import Frames, Index
+from ..inference.memory import log_memory
+from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.prepare import has_no_number, is_constant, scaling_of, with_grey_range
+from ..inference.record import check_weights, made_with
+from ..inference.walk import walk
+from ..models import Model, Preparation
+from ..steps import Progress, Step, Steps, run_to_end
+from .result import Restoration
+from .settings import RestorationRecipe
+from .values import as_type, keep_gaps, unchanged
+
+_log = logging.getLogger(__name__)
+
+
+def open_restorer(
+    model: str | Model = "nafnet",
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+) -> Predictor:
+    """The shared predictor of a restoration model.
+
+    It is kept beside that of a segmentation model: both may take turns.
+
+    Raises
+    ------
+    BadSetting
+        The model is for something else.
+    UnknownName, NoWeights, WrongWeights, NoDevice
+        It cannot run, or not there.
+    """
+    predictor = shared_predictor(model, device, backend, precision)
+    metadata = predictor.model.metadata
+    if metadata.task != "restoration":
+        raise BadSetting(
+            f"'{metadata.name}' is a model for {metadata.task}",
+            hint="Choose one for restoration.",
+        )
+    return predictor
+
+
+def complete(predictor: Predictor, settings: dict[str, Any]) -> RestorationRecipe:
+    """The recipe of a run: what the user set, completed by what the model recommends.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        From `open_restorer`.
+    settings : dict
+        Fields of `RestorationRecipe`. What an earlier run was ``made_with`` is compared.
+
+    Raises
+    ------
+    BadSetting
+        A setting is unknown or out of bounds, or a recipe was made with other weights.
+    """
+    metadata = predictor.model.metadata
+    check_weights(metadata, (settings.get("made_with") or {}).get("sha256"))
+    settings = {**settings, "made_with": made_with(predictor)}
+    return RestorationRecipe.of(metadata, predictor.model.reference, settings)
+
+
+def restore_plane(
+    predictor: Predictor,
+    plane: NDArray[Any],
+    preparation: Preparation | None = None,
+    *,
+    rescale: bool = True,
+) -> Generator[TileDone, None, NDArray[Any]]:
+    """Restore one plane, tile by tile.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        From `open_restorer`.
+    plane : ndarray, (Y, X) or (Y, X, 3)
+        Grey values of any real type. Of RGB each sample is restored by itself, unless the network
+        takes colours.
+    preparation : Preparation, optional
+        By default the model's own.
+    rescale : bool
+        Return to the grey values and the type of the plane: integers are rounded and cut off at
+        the ends of their type. Otherwise float32 in the network's range.
+
+    Yields
+    ------
+    TileDone
+        After every tile; whoever stops iterating cancels.
+
+    Returns
+    -------
+    ndarray
+        Of the plane's shape. Pixels that are no numbers stay what they are; so does a plane that
+        is constant.
+
+    Raises
+    ------
+    WrongWeights
+        The network makes another number of maps than it takes channels.
+    OutOfMemory
+        Even the smallest tiles do not fit.
+    """
+    preparation = preparation or predictor.model.metadata.preparation
+    if has_no_number(plane) or is_constant(plane):
+        yield TileDone(1, 1)
+        return unchanged(plane, preparation, rescale=rescale)
+    if plane.ndim == 3 and preparation.channels == 1:
+        return (yield from _each_sample(predictor, plane, preparation, rescale=rescale))
+    preparation = with_grey_range(preparation, plane)
+    maps = yield from predictor.predict(plane, preparation)
+    if len(maps) != preparation.channels:
+        raise WrongWeights(
+            f"'{predictor.model.metadata.name}' makes {len(maps)} maps of "
+            f"{preparation.channels} channels: that is no restoration",
+            hint="Choose another model.",
+        )
+    restored = scaling_of(plane, preparation).grey(maps) if rescale else maps
+    restored = restored.transpose(1, 2, 0) if plane.ndim == 3 else restored.mean(axis=0)
+    return keep_gaps(as_type(restored, plane.dtype if rescale else np.dtype(np.float32)), plane)
+
+
+def _each_sample(
+    predictor: Predictor, plane: NDArray[Any], preparation: Preparation, *, rescale: bool
+) -> Generator[TileDone, None, NDArray[Any]]:
+    """Samples of RGB one after the other, for a network that takes grey."""
+    count, tiles = plane.shape[2], count_tiles((plane.shape[0], plane.shape[1]), preparation)
+    restored = []
+    for sample in range(count):
+        steps = Steps(restore_plane(predictor, plane[..., sample], preparation, rescale=rescale))
+        for tile in steps:
+            yield TileDone(sample * tiles + min(tile.done, tiles), count * tiles)
+        restored.append(steps.result)
+    return np.stack(restored, axis=-1)
+
+
+def restore_steps(
+    frames: Frames,
+    predictor: Predictor,
+    recipe: RestorationRecipe,
+    indices: Iterable[Index] | None = None,
+) -> Generator[Step, None, Restoration]:
+    """Restore frames one after the other; of the image, one frame at a time is read.
+
+    Parameters
+    ----------
+    frames : Frames
+        The image.
+    predictor : Predictor
+        From `open_restorer`.
+    recipe : RestorationRecipe
+        Complete settings, from `complete`.
+    indices : iterable of tuple, optional
+        Frames to restore; by default all.
+
+    Yields
+    ------
+    Step
+        After every tile; whoever stops iterating cancels.
+
+    Returns
+    -------
+    Restoration
+        Of the frames that were asked for.
+
+    Raises
+    ------
+    BadSetting
+        There is no such frame.
+    BadImage
+        No value of the only frame is a number.
+    """
+    log_memory(_log, f"'{recipe.model}' begins to restore", device=predictor.device)
+    how = {"preparation": recipe.preparation(), "rescale": recipe.rescale}
+    walked = yield from walk(
+        frames, indices, partial(restore_plane, predictor, **how), partial(unchanged, **how)
+    )
+    recipe = recipe.replace(
+        axes=frames.axes,
+        channel=frames.channel,
+        region=frames.region,
+        frames=None if walked.whole else tuple(walked.results),
+    )
+    return Restoration(frames, walked.results, recipe, walked.warnings("restore", [predictor]))
+
+
+def restore_focus(
+    image: Any,
+    model: str | Model = "nafnet",
+    *,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+    cancel: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> NDArray[Any]:
+    """Make an image that is out of focus sharper.
+
+    Parameters
+    ----------
+    image : array
+        numpy, dask or zarr; (Y, X), RGB(A) (Y, X, 3 or 4), or a stack with leading axes, of any
+        real type. It is read frame by frame.
+    model : str or Model
+        A name from `models.available`, a path, or an opened model.
+    device, backend, precision
+        As in `segment`; "auto" computes in float32, or as the model asks.
+    progress : callable, optional
+        Called with tiles done and tiles in all.
+    cancel : callable, optional
+        Asked after every tile; True stops.
+    **settings
+        ``axes`` (one letter an axis, like "TCYX"), ``channel``, ``frames`` (positions along the
+        leading axes, by default all), ``region`` (first row, row after the last, first column,
+        column after the last); ``rescale`` (see below); any field of `Preparation`. What is not
+        given is as the model recommends.
+
+    Returns
+    -------
+    ndarray
+        Leading axes, Y, X and, of RGB, the samples: of a channel the channel alone, of a region
+        the region alone; frames that were not asked for are 0. Its type is the image's, and its
+        grey values are in the image's units. A restored edge may be somewhat brighter or darker
+        than anything in the blurred image: values are cut off only at the ends of the type, and
+        those of floats not at all. With ``rescale=False``, float32 in the network's range.
+
+        Samples of RGB are restored one by one, alpha is kept; pixels that are no numbers stay
+        what they are, and a constant image comes back as it is, with a warning.
+
+    Raises
+    ------
+    SpherosegError
+        The image, the model, a setting or the device cannot be used, or `Cancelled`.
+
+    Warns
+    -----
+    UserWarning
+        The image, or frames of it, are constant; or memory ran out and it went on otherwise.
+
+    Examples
+    --------
+    >>> import napari_spheroseg as ss
+    >>> sharper = ss.restore_focus(image)  # doctest: +SKIP
+    >>> result = ss.segment(image, "unet", restore="nafnet")  # doctest: +SKIP
+    """
+    frames = Frames.of(image, *(settings.get(name) for name in ("axes", "channel", "region")))
+    predictor = open_restorer(model, device, backend, precision)
+    recipe = complete(predictor, settings)
+    steps = restore_steps(frames, predictor, recipe, recipe.frames)
+    restoration = run_to_end(steps, progress, cancel)
+    for told in restoration.warnings:
+        warnings.warn(told, UserWarning, stacklevel=2)
+    return restoration.image

@@ -1,0 +1,1 @@
+"""How the focus detector learns, and how good it is."""

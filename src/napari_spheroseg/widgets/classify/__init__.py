@@ -1,0 +1,1 @@
+"""The widget ``Classify objects``, in parts."""

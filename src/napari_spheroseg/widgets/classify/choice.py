@@ -1,0 +1,135 @@
+"""Which labels, of which image, and what tells their classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from psygnal import Signal
+
+from ... import models
+from ..news import news
+from ..parts import align
+from .pair import Pair, fitting
+
+TEACH = "Teach your own"
+"""The model that is none: classes are learnt from examples. No model can have a name of spaces."""
+
+
+class Choice(Container):
+    """Three boxes.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+
+    Attributes
+    ----------
+    labels_layer, image, model : ComboBox
+    labels_chosen, image_chosen : Signal
+        Others were chosen, by the user or because layers came and went.
+    """
+
+    labels_chosen = Signal()
+    image_chosen = Signal()
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self.labels_layer = ComboBox(
+            name="labels", label="Labels", choices=self._labels, tooltip="The objects"
+        )
+        self.image = ComboBox(
+            name="image",
+            label="Image",
+            choices=self._images,
+            nullable=True,
+            tooltip="What the labels are of. Without it classes are told by shape alone.",
+        )
+        self.model = ComboBox(
+            name="model",
+            label="Model",
+            choices=_models,
+            tooltip=f"{TEACH}: by examples that you click",
+        )
+        super().__init__(widgets=[self.labels_layer, self.image, self.model], labels=True)
+        self.margins = (0, 0, 0, 0)
+        align(self)
+        self.refresh()
+        active = viewer.layers.selection.active
+        if isinstance(active, Labels):
+            self.labels_layer.value = active
+        self._offer_image()
+        self.labels_layer.changed.connect(self._on_labels)
+        self.image.changed.connect(self.image_chosen.emit)
+        layers = viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self.refresh)
+        news.models_changed.connect(self.model.reset_choices)
+
+    @property
+    def is_teaching(self) -> bool:
+        """Whether classes are learnt from examples."""
+        return bool(self.model.value == TEACH)
+
+    def pair(self) -> Pair | None:
+        """The chosen layers, as they are now; None without labels.
+
+        Raises
+        ------
+        SpherosegError
+            They do not belong together.
+        """
+        labels = self.labels_layer.value
+        if labels is None or labels not in self._viewer.layers:
+            return None
+        return Pair.of(labels, self.image.value, self._viewer)
+
+    def refresh(self) -> None:
+        """Offer the layers that there are now."""
+        for layer in self._viewer.layers:
+            if isinstance(layer, (Image, Labels)):
+                layer.events.name.disconnect(self.refresh)
+                layer.events.name.connect(self.refresh)
+        before = self.labels_layer.value
+        self.labels_layer.reset_choices()
+        self.image.reset_choices()
+        if self.labels_layer.value is before:  # else its own signal was sent
+            self._offer_image()
+
+    def abandon(self) -> None:
+        """Listen no more."""
+        news.models_changed.disconnect(self.model.reset_choices)
+
+    def _on_labels(self) -> None:
+        self._offer_image()
+        self.labels_chosen.emit()
+
+    def _offer_image(self) -> None:
+        """The image that the labels are of, unless one is chosen that fits, too."""
+        labels = self.labels_layer.value
+        if labels is None or labels not in self._viewer.layers:
+            return
+        images = [image for _, image in self._images()]
+        found = fitting(labels, images, self._viewer)
+        chosen = [] if self.image.value is None else [self.image.value]
+        if found is not None and fitting(labels, chosen, self._viewer) is None:
+            self.image.value = found
+
+    def _labels(self, _: Any = None) -> list[tuple[str, Labels]]:
+        return [(each.name, each) for each in self._viewer.layers if isinstance(each, Labels)]
+
+    def _images(self, _: Any = None) -> list[tuple[str, Image]]:
+        return [(each.name, each) for each in self._viewer.layers if isinstance(each, Image)]
+
+
+def _models(_: Any = None) -> list[tuple[str, str]]:
+    telling = [each for each in models.available() if each.task == "classification"]
+    titles = Counter(each.title for each in telling)
+    named = [
+        (each.title + (f" ({each.name})" if titles[each.title] > 1 else ""), each.name)
+        for each in telling
+    ]
+    return [*named, (TEACH, TEACH)]

@@ -1,0 +1,1 @@
+"""The widget ``Restore focus``, in parts."""

@@ -1,0 +1,83 @@
+"""The expandable part of the widget: scaling, tiles, axes and device."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from magicgui.widgets import ComboBox, Container, LineEdit
+from napari.layers import Image
+from superqt import QCollapsible
+
+from ...models import ModelMetadata
+from ...restoration.settings import RestorationRecipe
+from .. import forms
+from ..preferences import Preferences
+from ..scroll import Scroll
+from ..source import guess_axes
+
+_FIELDS = ("low", "high", "tile", "overlap", "rescale")
+_DEVICES = ("auto", "cuda", "mps", "cpu")
+_GREY_VALUES = 1e9
+
+
+class RestoreMore(Container):
+    """Scaling and tiles of `RestorationRecipe`, axes and device, by field name.
+
+    Parameters
+    ----------
+    wanted : Preferences
+        Device to begin with.
+    """
+
+    def __init__(self, wanted: Preferences) -> None:
+        intensity = RestorationRecipe.model_fields["intensity"]
+        self._settings = forms.fields(RestorationRecipe, _FIELDS)
+        super().__init__(
+            name="more",
+            widgets=[
+                ComboBox(
+                    name="intensity",
+                    label="Scaling",
+                    choices=get_args(intensity.annotation),
+                    tooltip=intensity.description,
+                ),
+                *self._settings,
+                LineEdit(
+                    name="axes",
+                    label="Axes",
+                    tooltip="One letter an axis: Y, X, T for time, Z for depth, C for channels.",
+                ),
+                ComboBox(
+                    name="device",
+                    label="Device",
+                    choices=_DEVICES,
+                    value=wanted.device,
+                    tooltip="auto: CUDA, else MPS, else CPU.",
+                ),
+            ],
+            labels=True,
+        )
+        self.margins = (0, 0, 0, 0)
+        for bound in (self.low, self.high):
+            bound.min = -_GREY_VALUES  # with fixed scaling they are grey values
+        self.low.label, self.high.label = "Low (0)", "High (1)"
+        self.collapsible = QCollapsible("More settings")
+        self.collapsible.addWidget(Scroll(self.native))
+
+    def show_model(self, metadata: ModelMetadata) -> None:
+        """Fill in what a model recommends."""
+        preparation = metadata.preparation
+        self.intensity.value = preparation.intensity
+        for each in self._settings:
+            each.value = getattr(preparation, each.name, True) or 0
+
+    def show_image(self, layer: Image | None) -> None:
+        """Fill in the axes of an image layer."""
+        if layer is not None:
+            self.axes.value = guess_axes(layer)
+            self.axes.visible = layer.ndim > 2
+
+    def run_settings(self) -> dict[str, Any]:
+        """Fields of `RestorationRecipe`."""
+        chosen = forms.values(self._settings, RestorationRecipe)
+        return {"intensity": self.intensity.value, **chosen}

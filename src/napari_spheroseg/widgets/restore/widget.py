@@ -1,0 +1,284 @@
+"""The widget ``Restore focus``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import napari.viewer
+from magicgui.widgets import Container, PushButton
+from napari.layers import Image
+from napari.utils.notifications import show_error
+
+from ... import models
+from ...errors import BadSetting, SpherosegError
+from ...inference.frames import Frames, Index
+from ...restoration.depth import Depth
+from ...restoration.result import Restoration
+from ...segmentation.difference import Difference
+from ..closing import ClosingGuard
+from ..news import news
+from ..offered import first_model
+from ..parts import align
+from ..preferences import preferences
+from ..source import current_frame, pixel_size
+from . import jobs
+from .changed import WhatChanged
+from .choices import CURRENT, Choices
+from .jobs import RestoreJob
+from .results import Results
+from .run import Runner
+from .segmenting import WithSegmentation, run_segment_widget
+from .shown import ShownRestoration
+
+_DETECTOR = "focus_detector"
+_LEAST_WIDTH = 340  # px; no number is cut off
+
+
+class RestoreWidget(Container):
+    """Make an image layer that is out of focus sharper, and see what that changed.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its image layers are offered, and results are added to it.
+
+    Notes
+    -----
+    Children that scripts can set: ``image``, ``channel``, ``model``, ``frames``, ``more`` (scaling,
+    tiles, axes and device, by field name), ``run`` (becomes Cancel while it runs), ``progress``;
+    ``depth``, ``sharpest`` and ``fused`` of a stack; ``focus_map``; ``swipe``, ``reference`` and
+    ``table``; ``segmenter``, ``compare`` and ``then_segment``.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        # napari hands plugins a proxy whose layers are proxies too; ours are compared by identity
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self.results = Results(self._viewer)
+        wanted = preferences()
+        self._threads = wanted.threads
+        self.choices, self.runner = Choices(self._images, wanted), Runner()
+        self.segmenting = WithSegmentation(wanted.model)
+        self.comparison = WhatChanged(
+            self._viewer, self.results.swipe, self._images, self.segmenting.show
+        )
+        self._name_children()
+        super().__init__(
+            widgets=[self.choices, self.runner, self.focus_map, self.comparison, self.segmenting],
+            labels=False,
+        )
+        align(*self.choices.forms, self.comparison.form, self.segmenting.form)
+        self.native.layout().addStretch()
+        self.native.setMinimumWidth(_LEAST_WIDTH)
+        self._guard = ClosingGuard(self.native, self._leave)
+        self._connect()
+        self._refresh_choices()
+        active = self._viewer.layers.selection.active
+        if isinstance(active, Image):
+            self.image.value = active
+        self._choose_image()
+
+    def _name_children(self) -> None:
+        """What scripts set, wherever on screen it stands."""
+        choices, changed = self.choices, self.comparison
+        self.image, self.channel, self.model = choices.image, choices.channel, choices.model
+        self.frames, self.more = choices.frames, choices.more
+        real = choices.real_focus
+        self.depth, self.sharpest, self.fused = real.axis, real.sharpest, real.fused
+        self.run, self.progress = self.runner.run, self.runner.progress
+        self.summary = self.runner.summary
+        self.focus_map = PushButton(
+            name="focus_map",
+            text="Focus map",
+            tooltip="Show how well each part of the image is in focus: yellow is sharp",
+        )
+        self.swipe, self.reference, self.table = changed.swipe, changed.reference, changed.table
+        self.segmenter, self.compare = self.segmenting.segmenter, self.segmenting.compare
+        self.then_segment = self.segmenting.then_segment
+
+    def _connect(self) -> None:
+        self.image.changed.connect(self._choose_image)
+        self.model.changed.connect(self._say)
+        self.depth.changed.connect(self._compare_shown)
+        for button, action in (
+            (self.run, self._run_or_cancel),
+            (self.sharpest, partial(self._find_plane, jobs.sharpest_steps)),
+            (self.fused, partial(self._find_plane, jobs.fused_steps)),
+            (self.focus_map, self._map_focus),
+            (self.compare, self._compare_segmentation),
+            (self.then_segment, self._then_segment),
+        ):
+            button.changed.connect(partial(_told, action))
+        self.runner.turned.connect(self._turn)
+        self.segmenting.other.connect(self.comparison.write)
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_choices)
+        self._viewer.dims.events.point.connect(self._follow)
+        news.models_changed.connect(self._refresh_models)
+        self.native.destroyed.connect(self._closed)
+
+    # --- what can be chosen ---------------------------------------------------------------------
+
+    def _images(self) -> list[Image]:
+        """Image layers, but for those that only show something of another."""
+        ours, layers = self.results.overlays, self._viewer.layers
+        return [each for each in layers if isinstance(each, Image) and each not in ours]
+
+    def _refresh_choices(self) -> None:
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                layer.events.name.disconnect(self._refresh_choices)
+                layer.events.name.connect(self._refresh_choices)
+        self.image.reset_choices()
+        self.reference.reset_choices()
+        self.results.forget_gone()
+        self._follow()
+
+    def _refresh_models(self) -> None:
+        for each in (self.model, self.segmenter):
+            each.reset_choices()
+        self._say()
+
+    def _choose_image(self) -> None:
+        shown = self._current
+        self.results.said = "" if shown is None else shown.sentence
+        self.choices.show_image()
+        self.segmenting.forget()
+        self._compare_shown()
+        self._say()
+
+    def _compare_shown(self) -> None:
+        self.comparison.show(self._current, self.depth.value or "")
+        self._allow()
+
+    @property
+    def _current(self) -> ShownRestoration | None:
+        """The restoration of the chosen image."""
+        return self.results.shown.get(self.image.value)
+
+    def _follow(self) -> None:
+        """Another slice is on screen, or other layers."""
+        self.comparison.follow()
+        self._allow()
+
+    def _allow(self) -> None:
+        idle = not self.runner.running
+        self.choices.real_focus.allow(idle)
+        self.focus_map.enabled = self.then_segment.enabled = idle
+        self.compare.enabled = idle and self.comparison.index is not None
+
+    def _turn(self) -> None:
+        """Work began or ended."""
+        self._say()
+        self._allow()
+
+    def _say(self) -> None:
+        """What stands below Run."""
+        if self.runner.running:
+            return
+        name = self.model.value
+        if name is None:
+            said = "No model for restoring is installed: see the widget Model manager."
+        elif not models.info(name).has_weights:
+            said = str(models.no_weights(models.info(name)))
+        else:
+            said = self.results.said
+        self.runner.say(said)
+
+    # --- work -----------------------------------------------------------------------------------
+
+    def _run_or_cancel(self) -> None:
+        if self.runner.running:
+            self.runner.cancel()
+            return
+        frames = self.choices.new_frames()
+        if self.model.value is None:
+            raise BadSetting("There is no model to restore with", hint="Install one first.")
+        layer = self.image.value
+        indices = self._indices(frames)
+        shown = self._current
+        settings = {**self.more.run_settings(), "pixel_size": pixel_size(layer)}
+        where = (self.more.device.value, self._threads)
+        previous = shown.restoration if indices and shown and shown.layer is not None else None
+        job = RestoreJob(layer, frames, indices, self.model.value, *where, settings, previous)
+        self.runner.start(f"Restoring {layer.name}", job.steps, partial(self._show_restored, job))
+
+    def _find_plane(self, steps: Callable[[Image, Depth], Any]) -> None:
+        frames, layer = self.choices.new_frames(), self.image.value
+        depth = Depth(frames, self.depth.value, current_frame(layer, frames, self._viewer))
+        doing, show = f"Looking through {layer.name}", self.results.show_plane
+        self.runner.start(doing, partial(steps, layer, depth), show)
+
+    def _map_focus(self) -> None:
+        frames, layer = self.choices.new_frames(), self.image.value
+        where = (first_model("focus") or _DETECTOR, self.more.device.value, self._threads)
+        steps = partial(jobs.focus_steps, frames, self._indices(frames), *where)
+        self.runner.start(f"Looking at {layer.name}", steps, partial(self.results.show_map, layer))
+
+    def _compare_segmentation(self) -> None:
+        index, shown = self.comparison.index, self._current
+        where = (self.segmenter.value, self.more.device.value, self._threads)
+        steps = partial(jobs.difference_steps, shown.restoration, index, *where)
+        show = partial(self._show_difference, shown.restoration, index, self.segmenter.value)
+        self.runner.start(f"Segmenting {shown.image.name} before and after", steps, show)
+
+    def _then_segment(self) -> None:
+        self.choices.new_frames()
+        channel = self.choices.channel_number
+        run_segment_widget(
+            self._viewer,
+            self.image.value,
+            self.model.value,
+            self.segmenter.value,
+            frames=self.frames.value,
+            axes=self.more.axes.value,
+            channel=-1 if channel is None else channel,
+            device=self.more.device.value,
+        )
+
+    def _indices(self, frames: Frames) -> list[Index] | None:
+        """The slice on screen, or None for all."""
+        if not frames.leading_shape or self.frames.value != CURRENT:
+            return None
+        return [current_frame(self.image.value, frames, self._viewer)]
+
+    def _show_restored(self, job: RestoreJob, result: Restoration) -> Iterator[None]:
+        yield from self.results.show_restored(job, result)
+        if job.image is self.image.value:
+            self.segmenting.forget()
+            self._compare_shown()
+
+    def _show_difference(
+        self, restoration: Restoration, index: Index, model: str, found: Difference
+    ) -> Iterator[None]:
+        shown = self._current
+        if shown is not None and shown.restoration is restoration:
+            self.segmenting.add(index, model, found)
+        yield
+
+    def _leave(self, can_stay: bool) -> bool:
+        """The dock was closed; when the window is, all of this ends with it."""
+        if not can_stay:
+            self.results.swipe.end()
+            if self.runner.running:
+                self.runner.cancel()
+        return True
+
+    def _closed(self) -> None:
+        news.models_changed.disconnect(self._refresh_models)
+        self._viewer.dims.events.point.disconnect(self._follow)
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_choices)
+        self.runner.abandon()
+        self.comparison.end()
+
+
+def _told(action: Callable[[], None], _: Any = None) -> None:
+    """Do it; what cannot be done becomes a notification."""
+    try:
+        action()
+    except SpherosegError as error:
+        show_error(str(error))

@@ -1,0 +1,95 @@
+"""Features by which classes can be told."""
+
+import numpy as np
+import pytest
+
+from napari_spheroseg.classification.features import features
+from napari_spheroseg.errors import BadImage
+
+
+@pytest.fixture
+def two(disc):
+    """Labels of two equal discs."""
+    labels = np.zeros((80, 140), np.int32)
+    labels[disc(labels.shape, (40, 35), 20)] = 4
+    labels[disc(labels.shape, (40, 105), 20)] = 9
+    return labels
+
+
+def blurred(plane, sigma):
+    import cv2
+
+    return cv2.GaussianBlur(plane, (0, 0), sigma)
+
+
+def test_shape_alone_needs_no_image(two):
+    table = features(two)
+    assert table["label"].tolist() == [4, 9]
+    assert "area_px2" in table
+    assert "mean_intensity" not in table
+    assert table["circularity"].to_numpy() == pytest.approx(1, abs=0.02)
+
+
+def test_units_are_in_the_names(two):
+    table = features(two, pixel_size=0.5)
+    assert table["equivalent_diameter_um"].to_numpy() == pytest.approx(20, abs=0.2)
+
+
+def test_intensity_is_that_of_the_object(two):
+    plane = np.where(two == 4, 10.0, np.where(two == 9, 30.0, 2.0))
+    table = features(two, plane).set_index("label")
+    assert table.loc[4, "mean_intensity"] == 10
+    assert table.loc[9, ["min_intensity", "max_intensity"]].tolist() == [30, 30]
+    assert table.loc[9, "contrast"] == pytest.approx(1)
+
+
+def test_gain_and_offset_change_no_share(two):
+    plane = np.random.default_rng(0).random(two.shape).astype(np.float32)
+    named = ["contrast", "edge_contrast", "variation", "texture_fine", "gradient", "sharpness"]
+    one, other = features(two, plane)[named], features(two, 50 * plane + 7)[named]
+    np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_a_blurred_object_is_less_sharp(two):
+    noise = np.random.default_rng(0).random(two.shape).astype(np.float32)
+    plane = np.where(two == 4, blurred(noise, 3), noise)
+    table = features(two, plane).set_index("label")
+    assert table.loc[4, "sharpness"] < table.loc[9, "sharpness"]
+    assert table.loc[4, "texture_fine"] < table.loc[9, "texture_fine"]
+
+
+def test_patterns_are_shares_of_an_objects_pixels(two):
+    plane = np.random.default_rng(0).random(two.shape)
+    shares = features(two, plane).filter(like="pattern_")
+    assert shares.shape == (2, 10)
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_a_stack_names_its_frames(two):
+    table = features(np.stack([two, two]), np.zeros((2, *two.shape)) + two)
+    assert table["t"].tolist() == [0, 0, 1, 1]
+
+
+def test_what_a_flat_plane_does_not_say_is_nan(two):
+    table = features(two, np.full(two.shape, 7.0))
+    assert table["contrast"].isna().all()
+    assert table["mean_intensity"].tolist() == [7, 7]
+
+
+def test_an_object_of_one_pixel_has_features():
+    labels = np.zeros((9, 9), int)
+    labels[4, 4] = 1
+    table = features(labels, np.random.default_rng(0).random((9, 9)))
+    assert table["area_px2"].tolist() == [1]
+
+
+def test_no_objects_are_a_table_of_the_same_columns(two):
+    plane = np.random.default_rng(0).random(two.shape)
+    empty = features(np.zeros_like(two), plane)
+    assert list(empty) == list(features(two, plane))
+    assert len(empty) == 0
+
+
+def test_labels_of_another_shape_are_refused(two):
+    with pytest.raises(BadImage, match="not of an image"):
+        features(two[:10], np.zeros(two.shape))

@@ -1,0 +1,110 @@
+"""``spheroseg classify``."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+from safetensors.torch import save_file
+
+from napari_spheroseg import networks
+from napari_spheroseg.classification.run import classify
+from napari_spheroseg.models import ModelMetadata, library
+from napari_spheroseg.models.metadata import Crop
+from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.readwrite.tiff import write_image, write_labels
+
+
+@pytest.fixture
+def sizes(tmp_path):
+    """Folder of a classifier of random weights."""
+    folder = tmp_path / "sizes"
+    folder.mkdir()
+    torch.manual_seed(0)
+    arguments = {"num_classes": 2, "min_size": 16, "initial_filters": 4}
+    save_file(networks.create("flexresnet", **arguments).state_dict(), folder / library.WEIGHTS)
+    metadata = ModelMetadata(
+        name="sizes",
+        title="Sizes",
+        task="classification",
+        network="flexresnet",
+        arguments=arguments,
+        outputs=("small", "large"),
+        crop=Crop(size=16),
+        sha256=sha256_of(folder / library.WEIGHTS),
+    )
+    library.write_metadata(folder, metadata)
+    return folder
+
+
+@pytest.fixture
+def images(image, tmp_path):
+    """Two images, and labels of them in another folder."""
+    labels = np.where(image > 1000, 1, 0)
+    labels[80:, 90:] *= 7
+    for name in "ab":
+        write_image(tmp_path / "images" / f"{name}.tif", image)
+        write_labels(tmp_path / "labels" / f"{name}_labels.tif", labels)
+    return tmp_path / "images", tmp_path / "labels"
+
+
+def test_classes_go_into_a_map_and_a_table(spheroseg, images, sizes, image, tmp_path):
+    out = tmp_path / "out"
+    status, said, _ = spheroseg(
+        "classify", images[0], "-o", out, "--labels", images[1], "--model", sizes
+    )
+    assert status == 0
+    assert "a.tif: 2 objects" in said
+    table = pd.read_csv(out / "classes.csv")
+    assert list(table) == ["file", "label", "class", "probability_small", "probability_large"]
+    assert table["file"].tolist() == ["a.tif", "a.tif", "b.tif", "b.tif"]
+    labels = tifffile.imread(images[1] / "a_labels.tif")
+    expected = classify(image, labels, sizes)
+    assert table["class"].tolist()[:2] == expected["class"].tolist()
+    found = tifffile.imread(out / "a_classes.tif")
+    first = expected["class"].iloc[0]
+    assert set(found[labels == 1]) == {1 + ["small", "large"].index(first)}
+    row = pd.read_csv(out / "images.csv").iloc[0]
+    assert row["objects_small"] + row["objects_large"] == row["objects"] == 2
+    assert json.loads((out / "run.json").read_text())["task"] == "classification"
+
+
+def test_a_pattern_says_where_labels_are(spheroseg, images, sizes, tmp_path):
+    pattern = f"{images[1]}/{{stem}}_labels.tif"
+    status, _, _ = spheroseg(
+        "classify", images[0], "-o", tmp_path / "out", "--labels", pattern, "--model", sizes
+    )
+    assert status == 0
+
+
+def test_an_image_without_labels_fails_alone(spheroseg, images, sizes, tmp_path):
+    (images[1] / "a_labels.tif").unlink()
+    status, said, complaints = spheroseg(
+        "classify", images[0], "-o", tmp_path / "out", "--labels", images[1], "--model", sizes
+    )
+    assert status == 1
+    assert "There are no labels of a.tif" in complaints[0]
+    assert "b.tif: 2 objects" in said
+
+
+def test_what_was_done_is_not_done_again_unless_labels_changed(spheroseg, images, sizes, tmp_path):
+    call = ("classify", images[0], "-o", tmp_path / "out", "--labels", images[1], "--model", sizes)
+    spheroseg(*call)
+    assert "All 2 images were done before" in spheroseg(*call)[1]
+    write_labels(images[1] / "b_labels.tif", np.ones((128, 160), int))
+    _, said, _ = spheroseg(*call)
+    assert "1 of 2 images were done before" in said
+    assert "b.tif: 1 object," in said
+
+
+def test_another_model_is_not_mixed_in(spheroseg, images, sizes, bright, tmp_path):
+    call = ("classify", images[0], "-o", tmp_path / "out", "--labels", images[1])
+    spheroseg(*call, "--model", sizes)
+    status, _, complaints = spheroseg(*call, "--model", sizes, "--size", 24)
+    assert status == 2
+    assert "size None (now 24)" in complaints[0]
+    status, _, complaints = spheroseg(*call, "--model", bright)
+    assert status == 2
+    assert "for segmentation" in complaints[0]

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from napari_spheroseg.training.restoration.fit import fit, new_network
+from napari_spheroseg.training.trainer import Stopped
+
+
+def test_a_new_network_returns_its_input(settings):
+    image = torch.rand(1, 1, 32, 32)
+    assert torch.equal(new_network(settings)(image), image)
+
+
+def test_training_changes_the_weights_and_notes_the_scores(data, settings, tmp_path):
+    state = fit(settings, data, tmp_path / "run")
+    assert state["ending.weight"].abs().max() > 0
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert {"loss", "val_loss", "val_psnr_gain", "val_ssim_gain"} < set(json.loads(lines[-1]))
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_weights(data, settings, tmp_path):
+    settings = settings.replace(steps_per_epoch=3)
+    undisturbed = fit(settings, data, tmp_path / "one")
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        fit(settings, data, tmp_path / "two", stop=lambda: next(asked))
+    resumed = fit(settings, data, tmp_path / "two")
+    for key, value in undisturbed.items():
+        assert torch.equal(value, resumed[key]), key
