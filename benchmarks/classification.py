@@ -24,9 +24,11 @@ from torch.nn import functional as F
 
 from napari_spheroseg import models, networks
 from napari_spheroseg.classification.crops import crops, objects_of
-from napari_spheroseg.classification.run import classify_steps, open_judge
+from napari_spheroseg.classification.judge import NetworkJudge
+from napari_spheroseg.classification.run import classify_steps
 from napari_spheroseg.inference import devices
 from napari_spheroseg.inference.frames import Frames
+from napari_spheroseg.inference.predictor import Predictor
 from napari_spheroseg.inference.prepare import prepare
 from napari_spheroseg.models import ModelMetadata, Preparation, library
 from napari_spheroseg.models.metadata import Crop
@@ -119,10 +121,14 @@ def main() -> None:
         print(f"crops alone: {time.perf_counter() - clock:.2f} s")
 
         def loop(batch: int) -> np.ndarray:
-            return plain(prepared[0], labels, model.network, size, batch)
+            return plain(prepared[0], labels, network, size, batch)
+
+        # opened, and converted where need be, before the clock starts
+        network = model.network
+        opened = {each: NetworkJudge(Predictor(model, "cpu", each)) for each in ("torch", "auto")}
 
         def ours(backend: str) -> np.ndarray:
-            judge = open_judge(model, "cpu", backend)
+            judge = opened[backend]
             steps = classify_steps(Frames.of(image), labels, judge)
             return run_to_end(steps).table.filter(like="probability_").to_numpy()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 
@@ -28,6 +29,7 @@ from napari_spheroseg.training.classification.settings import ClassifierSettings
 FEATURES_LEARN = 3000  # examples that the forest of features learns from
 MEASURED = 1000  # held-out examples of each kind
 HELD_OUT_SEED = 1_000_000
+FURTHER = ("texture", "pattern", "gradient", "rim_gradient", "sharpness", "edge_contrast")
 ABOUT = {
     "cell_classifier": "Small residual network that tells single cells, pairs that touch, clumps, "
     "cells out of focus, and what is no cell.",
@@ -141,30 +143,28 @@ def train(
         min_size=settings.crop.size,
         **settings.arguments,
     )
-    for number, learning in enumerate(filter(None, (settings.learning, settings.refining)), 1):
-        bank = _bank(settings, makers, learning.seed, folder / f"bank-{number}.npz")
-        learner = Learner(network.to(memory_format=torch.channels_last), bank, learning)
-        last = folder / f"last-{number}.pt"
-        if last.is_file():
-            learner.load_state_dict(torch.load(last, weights_only=True))
-        while learner.done < learning.steps:
-            loss = learner.step()
-            if learner.done % 50 == 0 or learner.done == learning.steps:
-                torch.save(learner.state_dict(), folder / "last.part")
-                (folder / "last.part").replace(last)
-                print(f"{name}, {number}: {learner.done} of {learning.steps}, {loss:.3f}")
-        network = learner.average
-    return network.to(memory_format=torch.contiguous_format)
+    bank = _bank(settings, makers, folder / "bank.npz")
+    learner = Learner(network.to(memory_format=torch.channels_last), bank, settings.learning)
+    last = folder / "last.pt"
+    if last.is_file():
+        learner.load_state_dict(torch.load(last, weights_only=True))
+    while learner.done < settings.learning.steps:
+        loss = learner.step()
+        if learner.done % 50 == 0 or learner.done == settings.learning.steps:
+            torch.save(learner.state_dict(), folder / "last.part")
+            (folder / "last.part").replace(last)
+            print(f"{name}: {learner.done} of {settings.learning.steps}, {loss:.3f}", flush=True)
+    return learner.average.to(memory_format=torch.contiguous_format)
 
 
-def _bank(
-    settings: ClassifierSettings, makers: dict[banks.Maker, float], seed: int, file: Path
-) -> Bank:
+def _bank(settings: ClassifierSettings, makers: dict[banks.Maker, float], file: Path) -> Bank:
     """What is learnt from; kept, for it takes minutes to make."""
     if file.is_file():
         with np.load(file) as kept:
-            return Bank(kept["crops"], kept["kinds"], tuple(kept["sources"].tolist()))
-    bank = banks.fill(banks.samples(makers, settings, settings.count, seed))
+            sources = tuple(kept["sources"].tolist())
+            return Bank(kept["crops"], kept["kinds"], sources, settings.crop.lift)
+    found = banks.samples(makers, settings, settings.count, settings.learning.seed)
+    bank = banks.fill(found, settings.crop.lift)
     np.savez(file, crops=bank.crops, kinds=bank.kinds, sources=np.array(bank.sources))
     return bank
 
@@ -180,12 +180,16 @@ def measure(
 
     kinds = len(banks.CLASSES[settings.objects])
     learnt = list(banks.samples(makers, settings, FEATURES_LEARN, settings.learning.seed))
-    forest = RandomForestClassifier(300, random_state=0, class_weight="balanced")
-    forest.fit(describe(learnt), [each.kind for each in learnt])
+    features, truth = describe(learnt), [each.kind for each in learnt]
+    few = [name for name in features if not name.startswith(FURTHER)]
+    forests = {
+        short: (columns, RandomForestClassifier(300, random_state=0).fit(features[columns], truth))
+        for short, columns in (("features", few), ("further_features", list(features)))
+    }
     out: dict[str, Any] = {}
     for which, maker in held.items():
         held_out = list(banks.samples({maker: 1.0}, settings, MEASURED, HELD_OUT_SEED, vary=False))
-        bank = banks.fill(held_out)
+        bank, features = banks.fill(held_out), describe(held_out)
         said = probabilities(network, bank.crops).argmax(axis=1)
         right = said == bank.kinds
         confusion = np.zeros((kinds, kinds), int)
@@ -195,7 +199,10 @@ def measure(
             "objects": len(bank),
             "accuracy": _round(right),
             "majority": round(float(np.bincount(bank.kinds).max() / len(bank)), 3),
-            "features": _round(forest.predict(describe(held_out)) == bank.kinds),
+            **{
+                short: _round(forest.predict(features[columns]) == bank.kinds)
+                for short, (columns, forest) in forests.items()
+            },
             "confusion": confusion.tolist(),
             "sources": {str(each): _score(right[names == each]) for each in np.unique(names)},
         }
@@ -210,10 +217,10 @@ def _score(right: Any) -> dict[str, Any]:
     return {"objects": len(right), "accuracy": _round(right)}
 
 
-def describe(objects: list[banks.Sample], columns: int = 5) -> Any:
+def describe(objects: list[banks.Sample], columns: int = 5) -> pd.DataFrame:
     """`ss.features` of objects, some of which are laid beside each other in one image."""
     order = np.argsort([max(each.mask.shape) for each in objects])  # those of a size together
-    rows: dict[int, Any] = {}
+    tables = []
     for first in range(0, len(order), columns * columns):
         some = order[first : first + columns * columns]
         side = max(objects[some[-1]].mask.shape)
@@ -226,33 +233,32 @@ def describe(objects: list[banks.Sample], columns: int = 5) -> Any:
                 side * column : side * column + each.mask.shape[1],
             ]
             plane[place], labels[place] = each.image, each.mask * (number + 1)
-        table = ss.features(labels, plane).drop(columns="label").to_numpy(float)
-        rows |= dict(zip(some.tolist(), table, strict=True))
-    return np.nan_to_num([rows[number] for number in range(len(objects))])
+        tables.append(ss.features(labels, plane).drop(columns="label").set_index(some))
+    return pd.concat(tables).sort_index().fillna(0)
 
 
 def card(metadata: ModelMetadata, settings: ClassifierSettings, count: int) -> str:
     """The model's README."""
-    name = metadata.name
-    learnings = list(filter(None, (settings.learning, settings.refining)))
+    learning, name = settings.learning, metadata.name
     lines = [
         f"# {metadata.title}",
         "",
         f"{metadata.description} {count:,} parameters. Classes: {', '.join(metadata.outputs)}.",
         "",
-        "| held-out objects | objects | accuracy | forest of features | majority |",
-        "| --- | --- | --- | --- | --- |",
+        "| held out | objects | accuracy | shape and brightness | all features | majority |",
+        "| --- | --- | --- | --- | --- | --- |",
         *(
             f"| {which} | {each['objects']} | {each['accuracy']:.3f} | {each['features']:.3f} | "
-            f"{each['majority']:.3f} |"
+            f"{each['further_features']:.3f} | {each['majority']:.3f} |"
             for which, each in metadata.metrics.items()
         ),
         "",
         "Found are objects of images that nothing was learnt from (the test part, and the groups "
         "under `held_out` in training.yaml), as they are in their image; drawn ones are of seeds "
-        "that were not learnt from. Classes are as frequent as each other. The forest (300 trees) "
-        f"learnt from {FEATURES_LEARN} of the same training examples by all features of "
-        "`ss.features`: shape, brightness, texture and focus.",
+        "that were not learnt from. Classes are as frequent as each other. Beside it stand two "
+        f"forests (300 trees) that learnt from {FEATURES_LEARN} of the same training examples: "
+        "one by shape and brightness, one by all of `ss.features`, texture and focus among them, "
+        "some of which look at the ground around an object, which the network does not see.",
         "",
     ]
     for which, each in metadata.metrics.items():
@@ -279,11 +285,9 @@ def card(metadata: ModelMetadata, settings: ClassifierSettings, count: int) -> s
         "",
         f"`make weights DATA=... MODELS={name}` makes it again from "
         f"[training.yaml](training.yaml): {settings.count} examples, "
-        f"{1 - settings.found_share:.0%} of them drawn, "
-        + ", then other examples, ".join(
-            f"{each.steps} steps of {each.batch_size}, seed {each.seed}" for each in learnings
-        )
-        + ", on one processor core. Weights are averaged over steps and stored in 16 bit.",
+        f"{1 - settings.found_share:.0%} of them drawn, {learning.steps} steps of "
+        f"{learning.batch_size}, seed {learning.seed}, on one processor core. Weights are averaged "
+        "over steps and stored in 16 bit.",
         "",
         MADE[name],
         "",

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_spheroseg.readwrite.tiff import write_image
+from napari_spheroseg.restoration.defocus import defocus, disc
 from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.runs import list_runs
 
@@ -92,9 +94,28 @@ def batch_picture(name: str) -> None:
         viewer.close()
 
 
+def restore_picture(name: str) -> None:
+    """The widget with half of a blurred sample restored, and what that did to its area."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1280, 800)
+    drawn = spheroids((384, 512), 6, seed=3)
+    blurred = defocus(drawn.image.astype(np.float32), disc(5)).astype(drawn.image.dtype)
+    viewer.add_image(blurred, name="plate", scale=(0.65, 0.65), units=("um", "um"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Restore focus")
+    for button in (widget.run, widget.compare):
+        button.native.click()
+        wait(lambda: not (widget.runner.running or widget.comparison.busy), 120)
+    widget.swipe.value = 55
+    viewer.reset_view()
+    wait(lambda: False, 1)
+    viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
+    viewer.close()
+
+
 if __name__ == "__main__":
     picture("segment.png", "brightfield")
     picture("more-settings.png", "fluorescence", theme="light", more=True)
     picture("movie.png", "movie")
     training_picture("train.png")
     batch_picture("batch.png")
+    restore_picture("restore.png")

@@ -2,7 +2,8 @@
 
     python scripts/make_nafnet.py DATA [--runs runs] [--as-it-is]
 
-DATA holds manifest.csv and manifest_unlabelled.csv. A run that was interrupted goes on; one that is
+DATA holds manifest.csv and manifest_unlabelled.csv. It is trained as training.yaml says, then on as
+refining.yaml says. A run that was interrupted goes on; one that is
 finished is only measured and written again. How good it is on images and real stacks is what
 benchmarks/restoration.py tells.
 """
@@ -26,6 +27,7 @@ from napari_spheroseg.training.restoration.measure import gains
 from napari_spheroseg.training.restoration.settings import RestorationTraining
 
 TARGET = Path(__file__).parents[1] / "weights" / "nafnet"
+RECIPES = ("training", "refining")  # the second starts from what the first made
 ABOUT = (
     "Small NAFNet that makes planes out of focus sharper, in brightfield and fluorescence. It was "
     "trained on images that were defocused by computation."
@@ -39,15 +41,27 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--as-it-is", action="store_true", help="Write what was learnt so far.")
     options = parser.parse_args()
-    recipe = (TARGET / "training.yaml").read_text(encoding="utf-8")
-    settings = RestorationTraining(**yaml.safe_load(recipe))
-    folder = options.runs / "nafnet"
-    state = best_weights(folder) if options.as_it_is else fit(settings, options.data, folder)
-    ship(settings, state, options.data)
+    state, folder = None, options.runs / "nafnet"
+    recipes = [read(name) for name in RECIPES]
+    for name, settings in zip(RECIPES, recipes, strict=True):
+        run = folder / name
+        if not options.as_it_is:
+            state = fit(settings, options.data, run, state)
+        elif (run / "best.ckpt").exists():
+            state = best_weights(run)
+    assert state is not None
+    ship(recipes, state, options.data)
 
 
-def ship(settings: RestorationTraining, state: dict[str, torch.Tensor], data: Path) -> None:
+def read(name: str) -> RestorationTraining:
+    """The settings of a recipe."""
+    content = (TARGET / f"{name}.yaml").read_text(encoding="utf-8")
+    return RestorationTraining(**yaml.safe_load(content))
+
+
+def ship(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], data: Path) -> None:
     """Write weights/nafnet."""
+    settings = recipes[0]
     save_file({key: value.half().contiguous() for key, value in state.items()}, TARGET / WEIGHTS)
     (TARGET / WEIGHTS).chmod(0o644)
     metadata = ModelMetadata(
@@ -58,6 +72,7 @@ def ship(settings: RestorationTraining, state: dict[str, torch.Tensor], data: Pa
         arguments=settings.arguments,
         outputs=("restored",),
         preparation=settings.preparation,
+        post_processing={"spare_sharp": True},
         training_data=training_data(data, settings),
         sha256=sha256_of(TARGET / WEIGHTS),
         licence="MIT",
@@ -69,7 +84,7 @@ def ship(settings: RestorationTraining, state: dict[str, torch.Tensor], data: Pa
         metrics={part: gains(TARGET, settings, data, part) for part in ("val", "test")}
     )
     write_metadata(TARGET, metadata)
-    (TARGET / CARD).write_text(card(metadata, settings), encoding="utf-8")
+    (TARGET / CARD).write_text(card(metadata, recipes), encoding="utf-8")
     print(metadata.metrics)
 
 
@@ -94,8 +109,9 @@ def training_data(data: Path, settings: RestorationTraining) -> tuple[TrainingDa
     return (*found, drawn)
 
 
-def card(metadata: ModelMetadata, settings: RestorationTraining) -> str:
+def card(metadata: ModelMetadata, recipes: list[RestorationTraining]) -> str:
     """The model's README."""
+    settings, last = recipes[0].degradation, recipes[-1].degradation
     test = metadata.metrics["test"]
     lines = [
         f"# {metadata.title}",
@@ -115,7 +131,12 @@ def card(metadata: ModelMetadata, settings: RestorationTraining) -> str:
                 f"{got['ssim_before']:.3f} → {got['ssim_after']:.3f}"
             )
         lines.append(f"| {name} | {each.licence} | {each.images or 'any number'} | {scores} |")
-    smallest, largest = settings.degradation.radius
+    smallest, largest = settings.radius[0], last.radius[1]
+    steps = ", then ".join(
+        f"[{name}.yaml]({name}.yaml), {each.steps} steps of {each.batch_size} samples of "
+        f"{each.crop} px, seed {each.seed}"
+        for name, each in zip(RECIPES, recipes, strict=True)
+    )
     lines += [
         "",
         "Before is the image out of focus, after is the restored one; both are compared with the "
@@ -123,14 +144,15 @@ def card(metadata: ModelMetadata, settings: RestorationTraining) -> str:
         "",
         "## How it was made",
         "",
-        "`make weights DATA=...` makes it again, as [training.yaml](training.yaml) says: "
-        f"{settings.steps} steps of {settings.batch_size} samples of {settings.crop} px, seed "
-        f"{settings.seed}, on one processor core. Sharp images are turned, shrunk, inverted, and "
+        f"`make weights DATA=...` makes it again: {steps}. That was done on one processor core. "
+        "Sharp images are turned, shrunk, inverted, and "
         f"defocused by a disc of {smallest:g} to {largest:g} px radius, by a normal distribution, "
         "by the diffraction of a defocused lens with spherical aberration, or by transmitted light "
         "that is partly coherent; in some the depth varies over the field. Photon and read noise "
-        f"follow. {settings.degradation.sharp:.0%} stay in focus, so that it learns to leave such "
+        f"follow. {settings.sharp:.0%} stay in focus, so that it learns to leave such "
         "images as they are. No real pair of a plane in and out of focus was trained on.",
+        "",
+        "What the focus detector finds in focus is left as it is (`spare_sharp`).",
         "",
         "## Where it fails",
         "",

@@ -26,6 +26,8 @@ def test_the_widgets_stand_under_layers_segment(manifest):
     assert [widgets[command] for command in commands] == [
         "Segment spheroids",
         "Batch segmentation",
+        "Restore focus",
+        "Classify objects",
         "Train model",
         "Model manager",
     ]
@@ -41,7 +43,8 @@ def test_samples_open_with_truth_in_micrometres(make_napari_viewer, key):
 
 
 @pytest.mark.parametrize(
-    "name", ["Segment spheroids", "Batch segmentation", "Train model", "Model manager"]
+    "name",
+    ["Segment spheroids", "Batch segmentation", "Restore focus", "Train model", "Model manager"],
 )
 def test_the_menus_offer_the_widget(make_napari_viewer, name):
     viewer = make_napari_viewer()

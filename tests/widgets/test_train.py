@@ -328,6 +328,12 @@ def test_the_name_follows_the_start_unless_somebody_wrote_one(training):
     assert form.model_name.value == "mine"
 
 
+def test_only_networks_that_segment_are_offered(training):
+    offered = training.widget.form.start_from.choices
+    assert "new:unet" in offered
+    assert not {"cell_classifier", "new:flexresnet", "new:nafnet"} & set(offered)
+
+
 def test_a_new_network_has_the_size_of_the_one_that_ships(training):
     form = training.widget.form
     form.start_from.value = "new:unet"

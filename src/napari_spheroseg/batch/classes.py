@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..classification.judge import Judge
-from ..classification.result import PROBABILITY, count
+from ..classification.result import PROBABILITY, class_map, count
 from ..classification.run import classify_steps, open_judge
 from ..classification.settings import ClassifySettings
 from ..errors import BadSetting
@@ -51,6 +54,12 @@ def classes_of(table: pd.DataFrame) -> tuple[str, ...]:
     """All classes that a table has probabilities of, in their order."""
     names = (str(name) for name in table.columns)
     return tuple(name.removeprefix(PROBABILITY) for name in names if name.startswith(PROBABILITY))
+
+
+def map_of(result: Segmentation) -> NDArray[np.uint16]:
+    """The class of every pixel's object, from 1, in the order of `classes_of`."""
+    table = result.table
+    return class_map(result.labels, table, classes_of(table), result.frames.leading_axes)
 
 
 def counts(table: pd.DataFrame) -> Mapping[str, Any]:

@@ -233,14 +233,10 @@ def _probability(result: Segmentation, folder: Path, stem: str, image: str) -> P
 
 
 def _classes(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
-    from ..classification.result import class_map
-    from .classes import classes_of
+    from .classes import map_of
 
     path = folder / f"{stem}_classes.tif"
-    table, axes = result.table, result.frames.leading_axes
-    write_labels(
-        path, class_map(result.labels, table, classes_of(table), axes), *_axes_and_size(result)
-    )
+    write_labels(path, map_of(result), *_axes_and_size(result))
     return path
 
 

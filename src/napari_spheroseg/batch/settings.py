@@ -36,6 +36,7 @@ class BatchSettings(Settings):
     )
     focus: bool = Field(
         False,
+        title="Focus scores",
         description="Say how well objects and images are in focus, and warn of those that are not.",
     )
     classify: str | None = Field(

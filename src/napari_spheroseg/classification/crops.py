@@ -18,6 +18,10 @@ from ..models.metadata import Crop, Preparation
 from ..segmentation.geometry import Box, number_objects
 
 Float = NDArray[np.float32]
+LIFT = 0.5
+"""What black of an object becomes where crops are lifted; white stays white."""
+AROUND = 0.4
+"""What white around an object becomes where crops are lifted; black stays black."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +104,14 @@ def crops(
         for place, number in zip(batch, numbers, strict=True):
             box = _with_margin(objects.boxes[number], crop.margin, image.shape[1:])
             seen = image[:, box[0], box[1]]
-            mask = None
-            if crop.mask_outside:
-                mask = objects.numbered[box] == number + 1
+            inside = objects.numbered[box] == number + 1
             if crop.normalise == "object":
-                seen = _by_itself(seen, mask, each)
-            if mask is not None:
-                seen = seen * mask
+                is_alone = crop.mask_outside or crop.lift
+                seen = _by_itself(seen, inside if is_alone else None, each)
+            if crop.lift:
+                seen = np.where(inside, LIFT + (1 - LIFT) * seen, AROUND * seen)
+            elif crop.mask_outside:
+                seen = seen * inside
             _put(seen, place)
         yield batch
 

@@ -72,7 +72,7 @@ class Lesson:
         self.classes.append(added)
         return added
 
-    def change(self, name: str, **fields: str) -> ObjectClass:
+    def change(self, name: str, /, **fields: str) -> ObjectClass:
         """Give a class another name, colour or key; its examples stay its own.
 
         Raises

@@ -116,6 +116,8 @@ def class_map(
     """
     number = {name: at for at, name in enumerate(classes, start=1)}
     map_ = np.zeros(labels.shape, np.uint16)
+    if "class" not in table:  # nobody has classified them
+        return map_
     place = list(axes.lower())
     groups = table.groupby(place) if place else [((), table)]
     for index, rows in groups:

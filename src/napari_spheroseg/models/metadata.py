@@ -106,6 +106,12 @@ class Crop(Settings):
     margin: int = Field(
         0, ge=0, description="Pixels around the bounding box that are seen as well."
     )
+    lift: bool = Field(
+        False,
+        description="What surrounds the object is seen, too, but darker than anything in the "
+        "object: its grey values lie in [0, 0.4], those of the object in [0.5, 1]. `mask_outside` "
+        "then says nothing.",
+    )
     normalise: Literal["image", "object"] = Field(
         "image",
         description="Where 0 and 1 lie is looked for in the whole image, or in each crop anew.",

@@ -184,14 +184,14 @@ def _side(radius: float) -> int:
 
 def _frequency(side: int) -> NDArray[np.float64]:
     line = np.fft.fftfreq(side)
-    return np.hypot(line[:, None], line[None, :])
+    return np.asarray(np.hypot(line[:, None], line[None, :]), np.float64)
 
 
 def _jinc(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """``2 J1(x) / x``: the Fourier transform of a disc."""
     from scipy.special import j1
 
-    return np.divide(2 * j1(x), x, out=np.ones_like(x), where=x > 1e-9)
+    return np.asarray(np.divide(2 * j1(x), x, out=np.ones_like(x), where=x > 1e-9), np.float64)
 
 
 def _centred(kernel: NDArray[np.float64]) -> NDArray[np.float64]:

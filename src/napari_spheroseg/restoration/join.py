@@ -23,6 +23,7 @@ def joined(earlier: Restoration, later: Restoration) -> Restoration:
         Of the same image, and made in the same way: see `continues`.
     """
     planes = dict(sorted({**earlier.planes, **later.planes}.items()))
+    shares = {**earlier.shares, **later.shares}
     is_whole = len(planes) == math.prod(later.frames.leading_shape)
     settings = later.settings.replace(frames=None if is_whole else tuple(planes))
-    return replace(later, planes=planes, settings=settings)
+    return replace(later, planes=planes, settings=settings, shares=shares)

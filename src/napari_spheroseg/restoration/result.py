@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,12 +30,33 @@ class Restoration:
         How it was made.
     warnings : tuple of str
         What the user should know.
+    shares : mapping of tuple to float
+        How much of the restoration each frame got: 1 all of it; 0 none, for it was in focus or
+        constant.
     """
 
     frames: Frames
     planes: Mapping[Index, NDArray[Any]]
     settings: RestorationRecipe
     warnings: tuple[str, ...] = ()
+    shares: Mapping[Index, float] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """What was done, in words."""
+        total = len(self.planes)
+        spared = sum(share == 0 for share in self.shares.values())
+        partly = sum(0 < share < 1 for share in self.shares.values())
+        if not spared and not partly:
+            return "Restored" if total == 1 else f"{total} slices restored"
+        if total == 1 and spared:
+            return "In focus: left as it is"
+        if total == 1:
+            return f"Nearly in focus: restored to {max(self.shares.values()):.0%}"
+        parts = [f"{total - spared - partly} of {total} slices restored"]
+        parts += [f"{partly} nearly in focus restored in part"] if partly else []
+        parts += [f"{spared} in focus left as they are"] if spared else []
+        return ", ".join(parts)
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..models import Model, Preparation
 from ..steps import Progress, Step, Steps, run_to_end
 from .result import Restoration
 from .settings import RestorationRecipe
+from .spare import Restored, judged, mix, open_judge
 from .values import as_type, keep_gaps, unchanged
 
 _log = logging.getLogger(__name__)
@@ -134,6 +135,47 @@ def restore_plane(
     return keep_gaps(as_type(restored, plane.dtype if rescale else np.dtype(np.float32)), plane)
 
 
+def restore_if_blurred(
+    predictor: Predictor,
+    plane: NDArray[Any],
+    preparation: Preparation | None = None,
+    *,
+    judge: Predictor | None = None,
+    rescale: bool = True,
+) -> Generator[TileDone, None, Restored]:
+    """Restore one plane as far as it is out of focus.
+
+    Parameters
+    ----------
+    predictor, plane, preparation, rescale
+        As in `restore_plane`.
+    judge : Predictor, optional
+        From `open_judge`; without it, the plane is restored in any case.
+
+    Yields
+    ------
+    TileDone
+        After every tile; whoever stops iterating cancels.
+
+    Returns
+    -------
+    Restored
+
+    Raises
+    ------
+    WrongWeights, OutOfMemory
+        As `restore_plane`.
+    """
+    preparation = preparation or predictor.model.metadata.preparation
+    tiles = count_tiles((plane.shape[0], plane.shape[1]), preparation)
+    share = yield from judged(judge, plane, tiles)
+    if share == 0:
+        yield TileDone(tiles, tiles)
+        return Restored(plane.copy(), share)
+    restored = yield from restore_plane(predictor, plane, preparation, rescale=rescale)
+    return Restored(mix(plane, restored, share), share)
+
+
 def _each_sample(
     predictor: Predictor, plane: NDArray[Any], preparation: Preparation, *, rescale: bool
 ) -> Generator[TileDone, None, NDArray[Any]]:
@@ -185,9 +227,13 @@ def restore_steps(
         No value of the only frame is a number.
     """
     log_memory(_log, f"'{recipe.model}' begins to restore", device=predictor.device)
+    judge = open_judge(predictor, recipe.spare_sharp and recipe.rescale)
     how = {"preparation": recipe.preparation(), "rescale": recipe.rescale}
     walked = yield from walk(
-        frames, indices, partial(restore_plane, predictor, **how), partial(unchanged, **how)
+        frames,
+        indices,
+        partial(restore_if_blurred, predictor, judge=judge, **how),
+        lambda plane: Restored(unchanged(plane, **how), 0.0),
     )
     recipe = recipe.replace(
         axes=frames.axes,
@@ -195,7 +241,10 @@ def restore_steps(
         region=frames.region,
         frames=None if walked.whole else tuple(walked.results),
     )
-    return Restoration(frames, walked.results, recipe, walked.warnings("restore", [predictor]))
+    planes = {index: each.plane for index, each in walked.results.items()}
+    shares = {index: each.share for index, each in walked.results.items()}
+    told = walked.warnings("restore", [predictor])
+    return Restoration(frames, planes, recipe, told, shares)
 
 
 def restore_focus(

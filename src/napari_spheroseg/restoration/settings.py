@@ -31,6 +31,12 @@ class _Source(Settings):
         description="Return to the grey values and the type of the image; otherwise the result is "
         "in the network's range, as float32.",
     )
+    spare_sharp: bool = Field(
+        False,
+        title="Spare what is in focus",
+        description="Planes that the focus detector finds in focus stay as they are, and doubtful "
+        "ones are restored in part; only where the result returns to grey values.",
+    )
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
 
     @field_validator("pixel_size", mode="before")
@@ -63,7 +69,7 @@ class RestorationRecipe(
         Parameters
         ----------
         model : ModelMetadata
-            Recommends the preparation.
+            Recommends the preparation, and what to spare.
         reference : str
             Name or path that the model is asked for by.
         settings : dict
@@ -76,6 +82,8 @@ class RestorationRecipe(
         """
         sizes = {"size", "long_side", "scale"} & set(settings)
         own = dict.fromkeys(("size", "long_side", "best_diameter"), None) if sizes else {}
-        recipe = cls(**{**dict(model.preparation), **own, **settings, "model": reference})
+        spare = {k: v for k, v in model.post_processing.items() if k == "spare_sharp"}
+        recommended = {**dict(model.preparation), **spare}
+        recipe = cls(**{**recommended, **own, **settings, "model": reference})
         recipe.preparation()  # it knows which values exclude each other
         return recipe

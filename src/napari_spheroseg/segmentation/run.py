@@ -17,7 +17,8 @@ from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predi
 from ..inference.record import check_weights, made_with
 from ..inference.walk import walk
 from ..models import Model
-from ..restoration.run import open_restorer, restore_plane
+from ..restoration.run import open_restorer, restore_if_blurred
+from ..restoration.spare import open_judge
 from ..steps import Progress, Step, Steps, run_to_end
 from .measure import PixelSize
 from .recipe import Recipe
@@ -102,11 +103,13 @@ def _see(
     preparation, before = recipe.preparation(), 0
     if restorer is not None:
         after = count_tiles((plane.shape[0], plane.shape[1]), preparation)
-        restoring = Steps(restore_plane(restorer, plane))
+        spare = restorer.model.metadata.post_processing.get("spare_sharp", False)
+        judge = open_judge(restorer, spare)
+        restoring = Steps(restore_if_blurred(restorer, plane, judge=judge))
         for tile in restoring:
             before = tile.total
             yield TileDone(tile.done, tile.total + after)
-        plane = restoring.result
+        plane = restoring.result.plane
     looks = Steps(look(predictor, plane, preparation, recipe.post_processing()))
     for tile in looks:
         yield TileDone(before + tile.done, before + tile.total)

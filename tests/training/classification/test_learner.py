@@ -76,3 +76,11 @@ def test_outside_of_an_object_stays_0_when_crops_are_varied(bank):
 
 def test_probabilities_of_an_object_add_up_to_1(bank):
     assert probabilities(small(), bank.crops).sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_was_lifted_stays_above_its_surroundings_when_crops_are_varied(bank):
+    crops = torch.where(torch.from_numpy(bank.crops[:4] > 0), 0.7, 0.3)
+    varied = vary(crops, np.random.default_rng(0), lift=True)
+    assert (varied[crops == 0.7] >= 0.5).all()
+    assert (varied[crops == 0.3] <= 0.4).all()
+    assert not torch.equal(varied, crops)

@@ -15,12 +15,17 @@ class FocusSession:
 
     def __init__(self, viewer, widget, qtbot):
         self.viewer, self.widget, self._qtbot = viewer, widget, qtbot
+        self.is_closed = False
 
     def wait(self, condition, seconds=30):
         self._qtbot.waitUntil(condition, timeout=int(seconds * 1000))
 
     def idle(self):
         return not (self.widget.runner.running or self.widget.comparison.busy)
+
+    def close(self):
+        self.viewer.close()
+        self.is_closed = True
 
     def press(self, button="run"):
         assert getattr(self.widget, button).enabled
@@ -53,6 +58,7 @@ def focus(make_napari_viewer, qtbot, restorer, bright, detector, models_folder):
     widget.model.value, widget.segmenter.value = "sharpen", "bright"
     opened = FocusSession(viewer, widget, qtbot)
     yield opened
-    if widget.runner.running:
-        widget.runner.cancel()
-    opened.settle()
+    if not opened.is_closed:
+        if widget.runner.running:
+            widget.runner.cancel()
+        opened.settle()

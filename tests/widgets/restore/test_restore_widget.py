@@ -279,7 +279,7 @@ def test_closing_the_viewer_during_a_run_is_no_error(focus, stack, slow):
     focus.viewer.add_image(np.concatenate([stack] * 4), name="movie")
     focus.widget.frames.value = "Every slice"
     focus.press()
-    focus.viewer.close()
+    focus.close()
     focus.wait(lambda: not focus.widget.runner.running, 10)
 
 

@@ -37,11 +37,14 @@ class Bank:
         Numbers of the classes.
     sources : tuple of str
         Where each comes from.
+    lift : bool
+        As in `Crop`.
     """
 
     crops: NDArray[np.float16]
     kinds: NDArray[np.int64]
     sources: tuple[str, ...]
+    lift: bool = False
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -158,11 +161,11 @@ def samples(
         yield Sample(image, mask, crop, number % kinds, example.source)
 
 
-def fill(found: Iterable[Sample]) -> Bank:
-    """A bank of the crops of samples; the rest of these is let go."""
+def fill(found: Iterable[Sample], lift: bool = False) -> Bank:
+    """A bank of the crops of samples, of which the rest is let go; `lift` as in `Crop`."""
     crops, kinds, sources = [], [], []
     for each in found:
         crops.append(each.crop.astype(np.float16))
         kinds.append(each.kind)
         sources.append(each.source)
-    return Bank(np.stack(crops), np.array(kinds, np.int64), tuple(sources))
+    return Bank(np.stack(crops), np.array(kinds, np.int64), tuple(sources), lift)

@@ -267,6 +267,7 @@ def _bank(
         np.stack([crop_of(i, m, crop, preparation) for i, m, _ in objects]).astype(np.float16),
         np.array([kind for *_, kind in objects], np.int64),
         ("annotated",) * len(objects),
+        crop.lift,
     )
 
 

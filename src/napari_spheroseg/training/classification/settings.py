@@ -53,9 +53,6 @@ class ClassifierSettings(Settings):
     count: int = Field(24_000, ge=1, description="Examples; each is varied anew at every step.")
     variation: Variation = Variation()
     learning: Learning = Learning()
-    refining: Learning | None = Field(
-        None, description="Then once more, from other examples, where the first learning ended."
-    )
 
     @classmethod
     def read(cls, path: Path) -> Self:

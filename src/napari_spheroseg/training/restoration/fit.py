@@ -59,6 +59,7 @@ def fit(
     settings: RestorationTraining,
     data: Path,
     folder: Path,
+    start: dict[str, torch.Tensor] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, torch.Tensor]:
     """Train to the last epoch; goes on where ``folder/last.ckpt`` stopped, if that is there.
@@ -70,6 +71,8 @@ def fit(
         Folder with the manifests.
     folder : Path
         For checkpoints and ``log.jsonl``.
+    start : dict, optional
+        Weights to start from.
     stop : callable
         Asked after every step.
 
@@ -86,7 +89,10 @@ def fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     pl.seed_everything(settings.seed, verbose=False)
-    task = RestorationTask(new_network(settings), settings)
+    network = new_network(settings)
+    if start is not None:
+        network.load_state_dict(start)
+    task = RestorationTask(network, settings)
     parts = {
         part: SharpImages(find_sharp(data, settings.sources, part), settings.preparation)
         for part in ("train", "val")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from ...synthetic import spheroids
 from .settings import Degradation, RestorationTraining
 
 Float = NDArray[np.float32]
+KINDS = ("disc", "gaussian", "diffraction", "brightfield")
 _MARGIN = 24  # px around a sample, so that its border is blurred by what lies beyond
 
 
@@ -132,16 +133,17 @@ def blur(sharp: Float, rng: np.random.Generator, settings: Degradation) -> Float
         return sharp
     smallest, largest = settings.radius
     radius = smallest + (largest - smallest) * rng.random() ** 1.5
-    kinds = {
-        "disc": lambda r: disc(r),
+    kind = str(rng.choice(KINDS))
+    spherical = rng.uniform(-1, 1) * settings.spherical
+    phase = rng.uniform(-1, 1) * settings.phase
+    pupil = rng.uniform(0.25, 0.5)
+    kernels: dict[str, Callable[[float], Float]] = {
+        "disc": disc,
         "gaussian": lambda r: gaussian(r / 2),
         "diffraction": lambda r: diffraction(r, spherical, pupil),
         "brightfield": lambda r: brightfield(r, phase, pupil),
     }
-    kernel = kinds[str(rng.choice(list(kinds)))]
-    spherical = rng.uniform(-1, 1) * settings.spherical
-    phase = rng.uniform(-1, 1) * settings.phase
-    pupil = rng.uniform(0.25, 0.5)
+    kernel = kernels[kind]
     if rng.random() >= settings.depth:
         return defocus(sharp, kernel(radius))
     coarse = rng.random((3, 3)).astype(np.float32)

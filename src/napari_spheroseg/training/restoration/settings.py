@@ -50,3 +50,6 @@ class RestorationTraining(Learning):
     structure_weight: float = Field(
         0.2, ge=0, description="Of 1 - SSIM, beside the mean absolute error."
     )
+    squared_weight: float = Field(
+        0.0, ge=0, description="Of the mean squared error, beside the mean absolute error."
+    )

@@ -14,7 +14,7 @@ from .settings import RestorationTraining
 
 
 class RestorationTask(Learner):
-    """Mean absolute error and SSIM to the sharp image.
+    """Absolute and squared error, and SSIM, to the sharp image.
 
     Parameters
     ----------
@@ -25,14 +25,15 @@ class RestorationTask(Learner):
 
     def __init__(self, network: nn.Module, settings: RestorationTraining) -> None:
         super().__init__(network, settings)
-        self._weight = settings.structure_weight
+        self._weight, self._squared = settings.structure_weight, settings.squared_weight
         self._structure = SSIMLoss(spatial_dims=2, data_range=1.0)
 
     def loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
         """Of a batch."""
-        error = (restored - sharp).abs().mean()
+        error = restored - sharp
         structure: Tensor = self._structure(restored, sharp)
-        return error + self._weight * structure
+        absolute, squared = error.abs().mean(), error.square().mean()
+        return absolute + self._squared * squared + self._weight * structure
 
     def training_step(self, batch: Pair, number: int) -> Tensor:
         """Loss of one batch."""

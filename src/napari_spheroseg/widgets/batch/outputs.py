@@ -20,12 +20,13 @@ _OF_TRACK = ("track_distance", "track_gap")
 
 
 class OutputChoice(Container):
-    """A check box for every kind of file, tables, plots, and time-lapse.
+    """A check box for every kind of file, tables, plots, focus, and time-lapse.
 
     Notes
     -----
     Children that scripts can set: a check box by each name of `OUTPUTS`, and by their names in
-    `BatchSettings` ``table``, ``plots``, ``track``, ``track_distance`` and ``track_gap``.
+    `BatchSettings` ``table``, ``plots``, ``focus``, ``track``, ``track_distance`` and
+    ``track_gap``.
     """
 
     def __init__(self) -> None:
@@ -48,10 +49,10 @@ class OutputChoice(Container):
         self._numbers = forms.fields(BatchSettings, _OF_TRACK)
         for each, label in zip(self._numbers, ("Moves at most (px)", "May be missed"), strict=True):
             each.label = label
-        self._plots = forms.fields(BatchSettings, ["plots"])
+        self._boxes = forms.fields(BatchSettings, ["plots", "focus"])
         super().__init__(
             name="outputs",
-            widgets=[*self._kinds, self.table, *self._plots, self.track, *self._numbers],
+            widgets=[*self._kinds, self.table, *self._boxes, self.track, *self._numbers],
             labels=True,
         )
         self.margins = (0, 0, 0, 0)
@@ -63,7 +64,7 @@ class OutputChoice(Container):
     def values(self) -> dict[str, Any]:
         """Fields of `BatchSettings`, all but the pattern."""
         chosen = tuple(each.name for each in self._kinds if each.value)
-        numbers = forms.values([*self._plots, *self._numbers], BatchSettings)
+        numbers = forms.values([*self._boxes, *self._numbers], BatchSettings)
         return {
             "outputs": chosen,
             "table": self.table.value,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from numpy.typing import NDArray
 
 from ...classification.lesson import Place
 from ...classification.stock import Subject
@@ -80,12 +80,12 @@ class Pair:
         at = self.labels.world_to_data(np.asarray(position)[-self.labels.ndim :])
         return self._index(at), int(label)
 
-    def world(self, index: Index, row: float, column: float) -> Any:
+    def world(self, index: Index, row: float, column: float) -> NDArray[np.float64]:
         """Position in the world of a place in a frame."""
         at = np.zeros(self.labels.ndim)
         at[self.leading] = index
         at[-2:] = row, column
-        return self.labels.data_to_world(at)
+        return np.array(self.labels.data_to_world(at))
 
     def _index(self, position: Sequence[float]) -> Index:
         shape = self.subject.frames.leading_shape

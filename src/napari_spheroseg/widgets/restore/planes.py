@@ -30,7 +30,7 @@ class RealPlanes:
         image, where = found.image, (found.image, found.what)
         layer = self._layers.get(where)
         if layer in self._viewer.layers and layer.data.shape == found.plane.shape:
-            layer.data = found.plane
+            layer.data, layer.visible = found.plane, True
             layer.metadata["spheroseg"] = found.recipe
         else:
             rgb = found.plane.ndim == 3
@@ -48,6 +48,12 @@ class RealPlanes:
         if found.what == SHARPEST and image in self._viewer.layers:
             self._go_to(found)
             yield
+
+    def hide(self, image: Image) -> None:
+        """Make room for another result of the image: a plane covers every slice of it."""
+        for (of, _), layer in self._layers.items():
+            if of is image:
+                layer.visible = False
 
     def forget_gone(self) -> None:
         """Drop layers of images that are no longer there."""

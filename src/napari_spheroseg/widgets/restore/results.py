@@ -54,6 +54,7 @@ class Results:
         elif full_resolution(image) is not job.frames.data:
             show_warning(f"'{image.name}' changed meanwhile; the result is that of the old image.")
         shown = self.shown.setdefault(image, ShownRestoration(self._viewer, image))
+        self._planes.hide(image)
         yield from shown.show(result)
         self._tell(result.warnings)
         self.said = shown.sentence

@@ -6,13 +6,14 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.experimental import link_layers, unlink_layers
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from .place import add_quietly
 from .shown import ShownRestoration
 
 _LINE = "#ffd60a"
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+_OPAQUE = ("opaque", "translucent", "translucent_no_depth")
 _LOOK = ("contrast_limits", "gamma", "colormap", "interpolation2d")
 
 
@@ -20,7 +21,8 @@ class Swipe:
     """A layer that shows the left columns of a restored image, above the original.
 
     It shows them by a view into the restored array: nothing is copied or composed, however large
-    the stack is. The layer of the whole restored image is hidden meanwhile.
+    the stack is. The layer of the whole restored image, and others that would cover the two, are
+    hidden meanwhile.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ class Swipe:
         self._shown: ShownRestoration | None = None
         self._restored: Image | None = None
         self._linked = False
+        self._covering: list[Image] = []
+        self._away: Image | None = None  # restored, but not on this slice
 
     @property
     def layer(self) -> Image | None:
@@ -59,6 +63,8 @@ class Swipe:
         restored = None if shown is None else shown.layer
         if restored is None or percent >= 100:
             self.end()
+            if restored is not None and restored.visible and not here:
+                self._away, restored.visible = restored, False
             return
         if self.layer is None or self._restored is not restored:
             self.end()
@@ -72,13 +78,15 @@ class Swipe:
     def end(self) -> None:
         """Only the restored image again."""
         layer, restored, shown = self.layer, self._restored, self._shown
-        self._layer = self._restored = self._shown = None
+        hidden = [*self._covering, *(each for each in (restored, self._away) if each is not None)]
+        self._layer = self._restored = self._shown = self._away = None
+        self._covering = []
         if layer is not None:
             if self._linked:
                 unlink_layers([shown.image, layer], _LOOK)
             self._viewer.layers.remove(layer)
-        if restored is not None:
-            restored.visible = True
+        for each in hidden:
+            each.visible = True
 
     def _begin(self, shown: ShownRestoration) -> None:
         restored, image = shown.layer, shown.image
@@ -91,10 +99,18 @@ class Swipe:
         line = layer.bounding_box
         line.line_color, line.line_thickness, line.points, line.visible = _LINE, 2, False, True
         self._layer, self._restored, self._shown = layer, restored, shown
+        self._covering = [each for each in self._viewer.layers if _covers(each, (image, restored))]
         add_quietly(self._viewer, layer, above=restored)
-        image.visible, restored.visible = True, False
+        image.visible = True
+        for each in (restored, *self._covering):
+            each.visible = False
         if self._linked:
             link_layers([image, layer], _LOOK)  # both halves at the same contrast
+
+
+def _covers(layer: Layer, pair: tuple[Image, Image]) -> bool:
+    opaque = layer.opacity == 1 and str(layer.blending) in _OPAQUE
+    return isinstance(layer, Image) and layer.visible and opaque and layer not in pair
 
 
 def _left(restored: Image, columns: int) -> Any:

@@ -261,7 +261,7 @@ class RestoreWidget(Container):
     def _leave(self, can_stay: bool) -> bool:
         """The dock was closed; when the window is, all of this ends with it."""
         if not can_stay:
-            self.results.swipe.end()
+            self.swipe.value = 100
             if self.runner.running:
                 self.runner.cancel()
         return True

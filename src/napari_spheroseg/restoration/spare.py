@@ -1,0 +1,81 @@
+"""What is in focus already is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.predictor import Predictor, TileDone
+from ..steps import Steps
+from .detector import judge_plane, open_detector
+from .values import as_type, keep_gaps
+
+BLURRED, SHARP = 0.4, 0.6
+"""Focus scores up to which a plane is restored in full, and from which on not at all."""
+
+
+class Restored(NamedTuple):
+    """A plane, and how much was done to it.
+
+    Attributes
+    ----------
+    plane : ndarray, (Y, X) or (Y, X, 3)
+    share : float
+        1: it is the restored one; 0: it is as it was; between, both are mixed.
+    """
+
+    plane: NDArray[Any]
+    share: float
+
+
+def open_judge(restorer: Predictor, spare_sharp: bool) -> Predictor | None:
+    """The focus detector that decides what is spared, on the device of the restoration; or None."""
+    return open_detector(device=restorer.device) if spare_sharp else None
+
+
+def share_of(score: float) -> float:
+    """How much of the restoration a plane of this focus score gets; all where it has none."""
+    if np.isnan(score):
+        return 1.0
+    return float(np.clip((SHARP - score) / (SHARP - BLURRED), 0, 1))
+
+
+def judged(
+    judge: Predictor | None, plane: NDArray[Any], tiles: int
+) -> Generator[TileDone, None, float]:
+    """The share of a plane; while it is judged, none of so many tiles is restored.
+
+    Parameters
+    ----------
+    judge : Predictor or None
+        From `open_judge`; None restores everything.
+    plane : ndarray, (Y, X) or (Y, X, 3)
+    tiles : int
+        That the restoration will have.
+
+    Yields
+    ------
+    TileDone
+        With 0 done.
+
+    Returns
+    -------
+    float
+    """
+    if judge is None:
+        return 1.0
+    steps = Steps(judge_plane(judge, plane))
+    for _ in steps:
+        yield TileDone(0, tiles)
+    return share_of(steps.result.score)
+
+
+def mix(plane: NDArray[Any], restored: NDArray[Any], share: float) -> NDArray[Any]:
+    """A plane on its way to the restored one, in its own type."""
+    if share == 1:
+        return restored
+    start = plane.astype(np.float64)
+    return keep_gaps(as_type(start + share * (restored - start), plane.dtype), plane)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spheroseg.inference.frames import Frames
+from napari_spheroseg.restoration.defocus import defocus, disc
+from napari_spheroseg.restoration.run import complete, open_restorer, restore_focus, restore_steps
+from napari_spheroseg.restoration.spare import mix, share_of
+from napari_spheroseg.steps import Steps
+from napari_spheroseg.synthetic import spheroids
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    return spheroids((256, 256), 6, seed=3).image
+
+
+@pytest.fixture(scope="module")
+def blurred(sharp):
+    return np.asarray(defocus(sharp, disc(8)), np.uint16)
+
+
+def restore(image, model, **settings):
+    predictor = open_restorer(model)
+    frames = Frames.of(image)
+    steps = Steps(restore_steps(frames, predictor, complete(predictor, settings)))
+    seen = [(step.done, step.total) for step in steps]
+    return steps.result, seen
+
+
+def test_a_plane_in_focus_stays_as_it_is(sharp, restorer):
+    result, _ = restore(sharp, restorer(0.1), spare_sharp=True)
+    assert np.array_equal(result.image, sharp)
+    assert result.shares == {(): 0.0}
+    assert result.summary == "In focus: left as it is"
+
+
+def test_a_plane_out_of_focus_is_restored(blurred, restorer):
+    model = restorer(0.1)
+    result, _ = restore(blurred, model, spare_sharp=True)
+    assert np.array_equal(result.image, restore_focus(blurred, model))
+    assert not np.array_equal(result.image, blurred)
+    assert result.shares == {(): 1.0}
+    assert result.summary == "Restored"
+
+
+def test_of_a_stack_each_plane_is_judged_by_itself(sharp, blurred, restorer):
+    result, seen = restore(np.stack([sharp, blurred]), restorer(0.1), spare_sharp=True)
+    assert result.shares == {(0,): 0.0, (1,): 1.0}
+    assert result.summary == "1 of 2 slices restored, 1 in focus left as they are"
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_without_being_asked_every_plane_is_restored(sharp, restorer):
+    result, _ = restore(sharp, restorer(0.1))
+    assert not np.array_equal(result.image, sharp)
+
+
+def test_in_the_network_s_range_nothing_is_spared(sharp, restorer):
+    result, _ = restore(sharp, restorer(0.1), spare_sharp=True, rescale=False)
+    assert result.image.dtype == np.float32
+    assert result.shares == {(): 1.0}
+
+
+def test_the_share_falls_from_blurred_to_sharp():
+    assert share_of(0.1) == 1
+    assert share_of(0.5) == pytest.approx(0.5)
+    assert share_of(0.9) == 0
+
+
+def test_a_plane_without_a_score_is_restored():
+    assert share_of(float("nan")) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_a_mixed_plane_keeps_its_type_and_lies_between(dtype):
+    plane, restored = np.full((4, 4), 10, dtype), np.full((4, 4), 20, dtype)
+    mixed = mix(plane, restored, 0.3)
+    assert mixed.dtype == dtype
+    assert mixed == pytest.approx(np.full((4, 4), 13))
+
+
+def test_what_is_no_number_stays_so_in_a_mixed_plane():
+    plane = np.array([[np.nan, 1.0]], np.float32)
+    assert np.isnan(mix(plane, np.array([[np.nan, 3.0]], np.float32), 0.5)[0, 0])
