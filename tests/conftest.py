@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
-from napari_spheroseg.inference import predictor
+from napari_spheroseg.inference import shared
 from napari_spheroseg.models import ModelMetadata, library
 from napari_spheroseg.models.library import write_metadata
 from napari_spheroseg.models.model import sha256_of
@@ -35,9 +35,9 @@ def models_folder(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SPHEROSEG_MODELS", str(folder))
     for name in ("SPHEROSEG_SHARED_MODELS", "SPHEROSEG_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    predictor.forget_shared()
+    shared.forget_shared()
     yield folder
-    predictor.forget_shared()
+    shared.forget_shared()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 import napari_spheroseg as ss
 from napari_spheroseg.errors import BadSetting, OutOfMemory
-from napari_spheroseg.inference import plan, predictor
+from napari_spheroseg.inference import plan, predictor, shared
 from napari_spheroseg.inference.backends.torch import TorchBackend
 from napari_spheroseg.inference.predictor import Predictor
 from napari_spheroseg.models import Preparation
@@ -130,7 +130,7 @@ def test_other_errors_do_not_climb(machine, model, noise, monkeypatch):
 def test_the_result_says_what_was_done(machine, model, image):
     whole = ss.segment(image, model=model)
     machine.bytes = 9
-    predictor.forget_shared()
+    shared.forget_shared()
     result = ss.segment(image, model=model)
     assert np.array_equal(result.labels, whole.labels)
     assert result.warnings == (

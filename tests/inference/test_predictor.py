@@ -1,19 +1,15 @@
-import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from napari_spheroseg import models
-from napari_spheroseg.errors import BadImage, NoDevice, NoWeights, UnknownName
+from napari_spheroseg.errors import BadImage, NoDevice, UnknownName
 from napari_spheroseg.inference.predictor import (
     Predictor,
     count_tiles,
-    forget_shared,
-    shared_predictor,
 )
-from napari_spheroseg.models import Preparation, library
+from napari_spheroseg.models import Preparation
 
 
 @pytest.fixture
@@ -140,27 +136,6 @@ def test_a_backend_that_is_unknown_is_an_error(model):
         Predictor(model, backend="abacus")
 
 
-def test_a_model_without_weights_cannot_predict(waiting):
-    with pytest.raises(NoWeights):
-        shared_predictor(waiting)
-
-
-def test_the_shared_predictor_is_dropped_when_nobody_asks_for_it(bright, monkeypatch):
-    import time
-
-    from napari_spheroseg.inference import predictor as module
-
-    first = shared_predictor(bright)
-    assert shared_predictor(bright) is first
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
-    assert shared_predictor(bright) is first
-    for _ in range(200):
-        if not module._shared:
-            break
-        time.sleep(0.01)
-    assert not module._shared
-
-
 # ---------------------------------------------------------------- test-time augmentation
 
 
@@ -234,62 +209,9 @@ def test_eight_views_of_a_network_that_looks_around_are_the_same_for_a_turned_im
 # ---------------------------------------------------------------- the shared one
 
 
-def test_two_threads_that_ask_at_once_share_one_predictor(bright):
-    gate = threading.Barrier(4)
-
-    def ask(_):
-        gate.wait()
-        return shared_predictor(str(bright), "cpu")
-
-    with ThreadPoolExecutor(4) as pool:
-        predictors = list(pool.map(ask, range(4)))
-    assert len({id(each) for each in predictors}) == 1
-
-
 def test_two_threads_may_predict_with_one_predictor(predictor, noise):
     planes = [np.roll(noise, shift, axis=0) for shift in range(6)]
     alone = [predict(predictor, plane, tile=64) for plane in planes]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda plane: predict(predictor, plane, tile=64), planes))
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
-
-
-def test_the_same_model_is_kept_in_memory(bright):
-    assert shared_predictor(str(bright), "cpu") is shared_predictor(str(bright), "cpu")
-
-
-def test_an_opened_model_is_itself_whatever_was_done_to_it(bright, noise):
-    opened = models.load(bright)
-    shared_predictor(str(bright), "cpu")
-    assert shared_predictor(opened, "cpu").model is opened
-    assert shared_predictor(opened, "cpu") is shared_predictor(opened, "cpu")
-    assert shared_predictor(str(bright), "cpu").model is not opened
-
-
-def test_another_model_takes_its_place(bright, checkpoint):
-    first = shared_predictor(str(bright), "cpu")
-    second = shared_predictor(str(checkpoint), "cpu")
-    assert second.model.metadata.name == "spheroids"
-    assert shared_predictor(str(bright), "cpu") is not first
-
-
-def test_two_models_of_the_same_weights_keep_their_own_preparation(bright, tmp_path):
-    folder = shutil.copytree(bright, tmp_path / "half")
-    metadata = library.read_metadata(folder)
-    halved = metadata.replace(name="half", preparation=Preparation(scale=0.5))
-    library.write_metadata(folder, halved)
-    shared_predictor(str(bright), "cpu")
-    assert shared_predictor(str(folder), "cpu").model.metadata == halved
-
-
-def test_a_model_that_was_replaced_is_loaded_again(bright, checkpoint):
-    models.install(bright, "mine")
-    shared_predictor("mine", "cpu")
-    models.install(checkpoint, "mine", replace=True)
-    assert shared_predictor("mine", "cpu").model.metadata.source == "spheroids.pth"
-
-
-def test_what_is_forgotten_is_loaded_again(bright):
-    first = shared_predictor(str(bright), "cpu")
-    forget_shared()
-    assert shared_predictor(str(bright), "cpu") is not first

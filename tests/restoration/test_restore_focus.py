@@ -16,7 +16,7 @@ from napari_spheroseg.errors import (
     OutOfMemory,
     WrongWeights,
 )
-from napari_spheroseg.inference import predictor
+from napari_spheroseg.inference import predictor, shared
 from napari_spheroseg.inference.frames import Frames
 from napari_spheroseg.models import library
 from napari_spheroseg.restoration.result import Restoration
@@ -366,9 +366,9 @@ def test_half_precision_is_for_models_that_ask_for_it_on_a_gpu(
 
 
 def test_predictors_of_two_tasks_are_kept_side_by_side(same, bright):
-    first = predictor.shared_predictor(str(bright), "cpu")
+    first = shared.shared_predictor(str(bright), "cpu")
     sharpener = open_restorer(same, "cpu")
-    assert predictor.shared_predictor(str(bright), "cpu") is first
+    assert shared.shared_predictor(str(bright), "cpu") is first
     assert open_restorer(same, "cpu") is sharpener
 
 

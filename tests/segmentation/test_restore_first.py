@@ -8,7 +8,7 @@ import pytest
 import napari_spheroseg as ss
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, UnknownName
-from napari_spheroseg.inference.predictor import shared_predictor
+from napari_spheroseg.inference.shared import shared_predictor
 from napari_spheroseg.segmentation.code import as_command, as_python
 from napari_spheroseg.segmentation.run import open_predictor
 

@@ -8,7 +8,7 @@ import pytest
 
 import napari_spheroseg as ss
 from napari_spheroseg.errors import BadSetting
-from napari_spheroseg.inference.predictor import shared_predictor
+from napari_spheroseg.inference.shared import shared_predictor
 from napari_spheroseg.models import Preparation, library
 from napari_spheroseg.segmentation.scale import better_scale, usual_diameter
 

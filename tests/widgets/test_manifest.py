@@ -44,7 +44,14 @@ def test_samples_open_with_truth_in_micrometres(make_napari_viewer, key):
 
 @pytest.mark.parametrize(
     "name",
-    ["Segment spheroids", "Batch segmentation", "Restore focus", "Train model", "Model manager"],
+    [
+        "Segment spheroids",
+        "Batch segmentation",
+        "Restore focus",
+        "Classify objects",
+        "Train model",
+        "Model manager",
+    ],
 )
 def test_the_menus_offer_the_widget(make_napari_viewer, name):
     viewer = make_napari_viewer()

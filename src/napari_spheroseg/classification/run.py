@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, Index
-from ..inference.predictor import shared_predictor
 from ..inference.prepare import has_no_number
+from ..inference.shared import shared_predictor
 from ..models import Model, info, known, load
 from ..models.collections.classifiers import PICKLED, SKOPS, open_classifier
 from ..steps import Progress, Step, Steps, run_to_end

@@ -163,7 +163,7 @@ def take_stock(
         plane = known.get(index)
         if plane is None or index in wanted:
             labels = np.ascontiguousarray(subject.labels[index])
-            checksum = zlib.crc32(labels)
+            checksum = zlib.crc32(labels.data)
             if plane is None or stale or plane.checksum != checksum:
                 if learn is not None and learn.embedding and embedding is None:
                     embedding = _embedding(learn, subject)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadSetting, NoDevice, OutOfMemory, WrongWeights
-from ..models import Model, Preparation, info, load
-from ..models.library import read_metadata
+from ..models import Model, Preparation
 from . import devices
 from .backends import open_backend
 from .memory import GIGABYTE
 from .plan import Plan, batch_for, network_bytes
 from .prepare import prepare, working_shape
 from .tiles import Blend
+from .views import VIEWS
 
 Float = NDArray[np.float32]
 
@@ -216,7 +214,7 @@ class Predictor:
         OutOfMemory
             They do not fit; see `give_way`.
         """
-        views = _VIEWS if preparation.test_time_augmentation else _VIEWS[:1]
+        views = VIEWS if preparation.test_time_augmentation else VIEWS[:1]
         seen = [undo(self._run(view(tiles))) for view, undo in views]
         return seen[0] if len(seen) == 1 else np.asarray(np.mean(seen, axis=0), np.float32)
 
@@ -321,94 +319,6 @@ def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
     """Number of tiles that a plane of this height and width is predicted in."""
     working = working_shape(shape, preparation)
     return len(_blend(padded_shape(working, preparation.multiple), preparation))
-
-
-IDLE_SECONDS = 600.0
-"""Shared predictors are dropped when nobody has asked for it for so long."""
-
-_shared: dict[tuple[Any, ...], Predictor] = {}
-_lock = threading.Lock()
-_idle: threading.Timer | None = None
-
-
-def shared_predictor(
-    model: str | Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
-) -> Predictor:
-    """The one predictor of a task that is kept in memory, loaded by whichever thread asks first.
-
-    Parameters
-    ----------
-    model : str or Model
-        A name or path, or an opened model.
-    device, backend, precision : str
-        "auto", or a name.
-
-    Returns
-    -------
-    Predictor
-        The same for the same choices; another choice replaces it, unless it is for another task;
-        and so does time: it is dropped after `IDLE_SECONDS`. Whoever holds it may go on using it.
-    """
-    with _lock:
-        _forget_when_idle()
-        key = (_identity(model), device, backend, precision, devices.threads())
-        if key not in _shared:
-            opened = model if isinstance(model, Model) else load(model)
-            task = opened.metadata.task
-            for other in [k for k, each in _shared.items() if each.model.metadata.task == task]:
-                del _shared[other]  # before another is loaded, so that only one is in memory
-            _shared[key] = Predictor(opened, device, backend, precision)
-        return _shared[key]
-
-
-def _identity(model: str | Model) -> str:
-    """What tells models apart: an opened one is itself, others are what is on disk."""
-    if isinstance(model, Model):  # kept alive by its predictor, so that its id is not used again
-        return f"opened {id(model)}"
-    path = Path(model)
-    if path.is_file():
-        status = path.stat()
-        return f"file {path.resolve()} {status.st_mtime_ns} {status.st_size}"
-    # metadata too: the same weights may be installed twice, with another preparation
-    metadata = read_metadata(path) if path.is_dir() else info(str(model))
-    return f"model {model} {metadata.model_dump_json()}"
-
-
-def _forget_when_idle() -> None:
-    """Start waiting anew."""
-    global _idle
-    if _idle is not None:
-        _idle.cancel()
-    _idle = threading.Timer(IDLE_SECONDS, forget_shared)
-    _idle.daemon = True
-    _idle.start()
-
-
-def forget_shared() -> None:
-    """Drop the predictors that are kept in memory."""
-    with _lock:
-        if _idle is not None:
-            _idle.cancel()
-        _shared.clear()
-
-
-def _views() -> list[tuple[Callable[[Float], Float], Callable[[Float], Float]]]:
-    """Quarter turns of an image and of its mirror image, each with its inverse."""
-
-    def turned(quarters: int, mirrored: bool) -> Any:
-        def view(image: Float) -> Float:
-            return np.rot90(image[..., ::-1] if mirrored else image, quarters, (-2, -1))
-
-        def undo(maps: Float) -> Float:
-            back = np.rot90(maps, -quarters, (-2, -1))
-            return back[..., ::-1] if mirrored else back
-
-        return view, undo
-
-    return [turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)]
-
-
-_VIEWS = _views()
 
 
 def round_up(n: int, multiple: int) -> int:

@@ -50,7 +50,8 @@ class Depth:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the image."""
-        return np.dtype(self.frames.data.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.frames.data.dtype)
+        return dtype
 
     def __len__(self) -> int:
         return self.frames.leading_shape[self._number]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting
 from ..inference.frames import Frames, Index
-from ..inference.predictor import Predictor, TileDone, shared_predictor
+from ..inference.predictor import Predictor, TileDone
 from ..inference.prepare import prepare
 from ..inference.record import made_with
+from ..inference.shared import shared_predictor
 from ..inference.walk import walk
 from ..models import Model, Preparation
 from ..steps import Progress, Step, run_to_end
@@ -42,13 +42,7 @@ def open_detector(
     UnknownName, NoWeights, WrongWeights, NoDevice
         It cannot run, or not there.
     """
-    predictor = shared_predictor(model, device, backend, precision)
-    metadata = predictor.model.metadata
-    if metadata.task != "focus":
-        raise BadSetting(
-            f"'{metadata.name}' is a model for {metadata.task}", hint="Choose one for focus."
-        )
-    return predictor
+    return shared_predictor(model, device, backend, precision, task="focus")
 
 
 def judge_plane(

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting, WrongWeights
+from ..errors import WrongWeights
 from ..inference.frames import Frames, Index
 from ..inference.memory import log_memory
-from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.predictor import Predictor, TileDone, count_tiles
 from ..inference.prepare import has_no_number, is_constant, scaling_of, with_grey_range
 from ..inference.record import check_weights, made_with
+from ..inference.shared import shared_predictor
 from ..inference.walk import walk
 from ..models import Model, Preparation
 from ..steps import Progress, Step, Steps, run_to_end
@@ -45,14 +46,7 @@ def open_restorer(
     UnknownName, NoWeights, WrongWeights, NoDevice
         It cannot run, or not there.
     """
-    predictor = shared_predictor(model, device, backend, precision)
-    metadata = predictor.model.metadata
-    if metadata.task != "restoration":
-        raise BadSetting(
-            f"'{metadata.name}' is a model for {metadata.task}",
-            hint="Choose one for restoration.",
-        )
-    return predictor
+    return shared_predictor(model, device, backend, precision, task="restoration")
 
 
 def complete(predictor: Predictor, settings: dict[str, Any]) -> RestorationRecipe:

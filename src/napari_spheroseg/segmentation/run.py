@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting
 from ..inference.frames import Frames, Index
 from ..inference.memory import log_memory
-from ..inference.predictor import Predictor, TileDone, count_tiles, shared_predictor
+from ..inference.predictor import Predictor, TileDone, count_tiles
 from ..inference.record import check_weights, made_with
+from ..inference.shared import shared_predictor
 from ..inference.walk import walk
 from ..models import Model
 from ..restoration.run import open_restorer, restore_if_blurred
@@ -133,14 +133,7 @@ def open_predictor(
     UnknownName, NoWeights, WrongWeights, NoDevice
         It cannot run, or not there.
     """
-    predictor = shared_predictor(model, device, backend, precision)
-    metadata = predictor.model.metadata
-    if metadata.task != "segmentation":
-        raise BadSetting(
-            f"'{metadata.name}' is a model for {metadata.task}",
-            hint="Choose one for segmentation.",
-        )
-    return predictor
+    return shared_predictor(model, device, backend, precision, task="segmentation")
 
 
 def complete(

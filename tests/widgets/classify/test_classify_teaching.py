@@ -113,7 +113,7 @@ def test_the_next_uncertain_object_is_selected_and_no_example(taught):
 
 
 def test_a_class_can_be_renamed_in_the_table(taught):
-    desk, kinds = taught
+    desk, _ = taught
     table = desk.results.classes
     table.item(0, 0).setText("ball")
     desk.settle()
@@ -143,7 +143,7 @@ def test_a_removed_class_takes_its_examples_along(taught):
 
 
 def test_a_hundred_classes_can_be_taught(desk, draw):
-    image, labels, kinds = draw(count=102)
+    image, labels, _ = draw(count=102)
     desk.open(image, labels)
     desk.begin(*(f"kind {at}" for at in range(100)))
     session = desk.widget.session()

@@ -198,6 +198,18 @@ def test_without_an_image_run_says_so(focus, notices):
     assert focus.widget.run.text == "Run"
 
 
+def test_without_a_model_the_widget_says_what_to_do(focus, image, notices, monkeypatch):
+    focus.viewer.add_image(image, name="plate")
+    known = [each for each in ss.models.known() if each.task != "restoration"]
+    monkeypatch.setattr("napari_spheroseg.models.known", lambda: known)
+    news.models_changed.emit()
+    assert "Model manager" in focus.widget.summary.value
+    for button in ("run", "then_segment"):
+        focus.press(button)
+    assert [severity for severity, message in notices() if "no model" in message] == ["error"] * 2
+    assert focus.widget.run.text == "Run"
+
+
 def test_an_image_of_nan_gives_a_notice(focus, notices):
     focus.viewer.add_image(np.full((64, 64), np.nan, np.float32), contrast_limits=(0, 1))
     focus.run()

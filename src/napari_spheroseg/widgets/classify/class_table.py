@@ -14,7 +14,7 @@ from ...classification.examples import ObjectClass
 _COLUMNS = ("Class", "Key", "Examples", "This slice", "Objects")
 _NAME, _KEY, _EXAMPLES, _HERE, _ALL = range(len(_COLUMNS))
 _FIELDS = {_NAME: "name", _KEY: "key"}
-_LEAST_HEIGHT, _MOST_HEIGHT = 96, 190  # px
+_LEAST_ROWS, _MOST_ROWS, _ROW = 2, 6, 24  # px high; what is more scrolls
 _FLAG = Qt.ItemFlag
 
 
@@ -41,10 +41,12 @@ class ClassTable(QTableWidget):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setShowGrid(False)
         self.setWordWrap(False)
-        self.setMinimumHeight(_LEAST_HEIGHT)
-        self.setMaximumHeight(_MOST_HEIGHT)
-        self.verticalHeader().hide()
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(_ROW)
         header = self.horizontalHeader()
+        header.setMinimumSectionSize(36)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         self.itemSelectionChanged.connect(self._on_selection)
@@ -88,6 +90,8 @@ class ClassTable(QTableWidget):
         self._filling = True
         self._names = [each.name for each in classes]
         self.setRowCount(len(classes))
+        rows = min(max(len(classes), _LEAST_ROWS), _MOST_ROWS)
+        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows * _ROW + 4)
         for row, each in enumerate(classes):
             counted = (examples, here, objects)
             numbers = ["" if n is None else str(n.get(each.name, 0)) for n in counted]

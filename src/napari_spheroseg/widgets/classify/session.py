@@ -105,7 +105,9 @@ class Session:
         table = self.table
         if table is None:
             table = self.stock.objects.drop(columns=list(SIDES)).assign(**{"class": None})
-        table = table.assign(**{"class": table["class"].astype(object)})
+        names = [each.name for each in self.lesson.classes]
+        known = table["class"].isin(names)  # others were a model's, or are removed
+        table = table.assign(**{"class": table["class"].astype(object).where(known, None)})
         present = self.present
         at = list(table.columns).index("class")
         table.iloc[rows_of(table, present), at] = list(present.values())

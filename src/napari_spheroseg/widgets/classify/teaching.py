@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QColorDialog, QLabel, QMessageBox
+from qtpy.QtWidgets import QColorDialog, QComboBox, QLabel, QMessageBox
 from superqt import QCollapsible
 
 from ... import models
@@ -25,6 +25,7 @@ from .report import as_html, headline
 from .session import Outcome, Session
 
 _CHECK_AFTER = 700  # ms without another example
+_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _METHODS = [("Random forest", "forest"), ("Logistic regression", "logistic")]
 
 
@@ -63,9 +64,9 @@ class Teaching(Container):
         self.remove = PushButton(text="Remove", tooltip="The chosen class and its examples")
         self.colour = PushButton(text="Colour…", tooltip="Of the chosen class")
         self.clicks = CheckBox(
-            text="A click on an object makes it an example of the chosen class",
+            text="Clicks give examples of the chosen class",
             value=True,
-            tooltip="The key of a class does the same for the object under the mouse",
+            tooltip="The key of a class gives it the object under the mouse, too",
         )
         self.undo = PushButton(text="Undo example", tooltip="Take back the last example")
         self.uncertain = PushButton(
@@ -79,8 +80,11 @@ class Teaching(Container):
             name="embedding",
             label="Learn from",
             choices=_embeddings,
-            tooltip="Measured features tell what can be described; a network sees more, slower.",
+            tooltip="Measured features tell what can be described; what a network sees of an "
+            "object as well tells more, and is slower.",
         )
+        self.embedding.native.setSizeAdjustPolicy(_SHORT)
+        self.embedding.native.setMinimumContentsLength(8)
         self.model_name = LineEdit(name="model_name", value="my_classes")
         self.save = PushButton(
             text="Save as model", tooltip="To run on other images, here and in a batch"
@@ -98,7 +102,8 @@ class Teaching(Container):
             labels=False,
         )
         self.margins = (0, 0, 0, 0)
-        self.details = QCollapsible("Confusion matrix, features, how to learn")
+        self.details = QCollapsible("Confusion matrix, features, method")
+        self.details.setDuration(0)
         self.details.addWidget(self.report)
         self.details.addWidget(how.native)
         self.native.layout().insertWidget(4, self.details)
@@ -222,7 +227,7 @@ def _embeddings(_: Any = None) -> list[tuple[str, str]]:
     ]
     return [
         ("Measured features", ""),
-        *((f"Features, and what {each.title} sees", each.name) for each in seeing),
+        *((f"Features + {each.title}", each.name) for each in seeing),
     ]
 
 

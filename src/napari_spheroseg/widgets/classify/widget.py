@@ -9,26 +9,24 @@ import napari.viewer
 from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSplitter
 
 from ...classification.examples import object_classes
 from ...classification.lesson import Lesson
 from ...errors import SpherosegError
 from ..parts import text
 from ..preferences import preferences
-from ..scroll import Scroll
 from ..work import Work
 from .choice import Choice
 from .deeds import Deeds
 from .jobs import RunJob
+from .panes import Panes
 from .publish import publish
 from .results import Results
 from .session import Outcome, Session
 from .teach import TeachControl
 from .teaching import Teaching
 
-_LEAST_WIDTH = 360  # px
+_LEAST_WIDTH = 380  # px
 
 
 class ClassifyWidget(Container):
@@ -42,9 +40,9 @@ class ClassifyWidget(Container):
     Notes
     -----
     Children that scripts can set: ``image`` (None: shapes alone), ``labels``, ``model`` (a name,
-    or ``choice.TEACH``), ``run`` (becomes Cancel while it runs), ``progress``. ``results`` holds the tables
-    (``results.classes.selected``, ``results.objects.selected``), ``deeds`` the buttons below them,
-    ``teaching`` what is used to teach.
+    or ``choice.TEACH``), ``run`` (becomes Cancel while it runs), ``progress``. ``results`` holds
+    the tables (``results.classes.selected``, ``results.objects.selected``), ``deeds`` the buttons
+    below them, ``teaching`` what is used to teach.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -66,17 +64,11 @@ class ClassifyWidget(Container):
         self.teach = TeachControl(self)
         self._update = self.teach.work
         parts = [self.choice, self.run, self.progress, self.summary, self.teaching]
-        top = Container(widgets=parts, labels=False)
+        self._top = top = Container(widgets=parts, labels=False)
         super().__init__(widgets=[self.results, self.deeds], labels=False)
         top.native.layout().insertWidget(4, self.results.classes)
         top.native.layout().addStretch()
-        self._top = top
-        panes = QSplitter(Qt.Orientation.Vertical)
-        for pane in (Scroll(top.native), self.results.objects):
-            panes.addWidget(pane)
-        panes.setStretchFactor(1, 1)
-        panes.setChildrenCollapsible(False)
-        self.native.layout().insertWidget(0, panes)
+        self.native.layout().insertWidget(0, Panes(top.native, self.results.objects))
         self.native.setMinimumWidth(_LEAST_WIDTH)
         self._is_built = True
         self._connect()

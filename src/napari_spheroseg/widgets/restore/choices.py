@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, Container
 from napari.layers import Image
 
 from ... import models
-from ...errors import SpherosegError
+from ...errors import SpherosegError, UnknownName
 from ...inference.frames import Frames
 from ..offered import first_model, offered_models
 from ..preferences import Preferences
@@ -78,6 +78,28 @@ class Choices(Container):
         """The chosen channel; None for all samples of RGB, or where there is one."""
         return None if self.channel.value == -1 else self.channel.value
 
+    @property
+    def problem(self) -> str:
+        """Why the chosen model cannot restore; empty where it can."""
+        name = self.model.value
+        if name is None:
+            return str(_no_model())
+        metadata = models.info(name)
+        return "" if metadata.has_weights else str(models.no_weights(metadata))
+
+    @property
+    def restorer(self) -> str:
+        """Name of the chosen model.
+
+        Raises
+        ------
+        UnknownName
+            There is none.
+        """
+        if self.model.value is None:
+            raise _no_model()
+        return str(self.model.value)
+
     def new_frames(self) -> Frames:
         """The chosen image as frames.
 
@@ -120,3 +142,9 @@ class Choices(Container):
         metadata = models.info(self.model.value)
         self.model.tooltip = metadata.description
         self.more.show_model(metadata)
+
+
+def _no_model() -> UnknownName:
+    return UnknownName(
+        "There is no model that restores focus", hint="Install one: see the widget Model manager."
+    )

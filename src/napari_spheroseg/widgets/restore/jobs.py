@@ -10,6 +10,7 @@ from typing import Any
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from ... import models
 from ...errors import BadImage
 from ...inference.frames import Frames, Index
 from ...restoration.before_after import BeforeAfter, compare_planes
@@ -124,14 +125,14 @@ def _sharpest(depth: Depth, told: Any) -> Any:
 
 
 def focus_steps(
-    frames: Frames, indices: list[Index] | None, model: str, device: str, threads: int
+    frames: Frames, indices: list[Index] | None, device: str, threads: int
 ) -> Generator[Any, None, FocusScore]:
-    """How well the frames are in focus, tile by tile."""
+    """How well the frames are in focus, tile by tile, says the default model for that."""
     from ...inference.devices import use_threads
     from ...restoration import detector
 
     use_threads(threads)
-    predictor = detector.open_detector(model, device)
+    predictor = detector.open_detector(models.default("focus"), device)
     result: FocusScore = yield from detector.focus_steps(frames, predictor, None, indices)
     _ = result.map
     return result

@@ -6,8 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton
+from napari.utils.notifications import show_error
 from psygnal import Signal
 
+from ...errors import SpherosegError
 from ...steps import Step
 from ..parts import text
 from ..work import Work
@@ -92,3 +94,11 @@ class Runner(Container):
         self.run.text, self.run.enabled = _RUN, True
         self.progress.visible = False
         self.turned.emit()
+
+
+def told(action: Callable[[], None], _: Any = None) -> None:
+    """Do it; what cannot be done becomes a notification."""
+    try:
+        action()
+    except SpherosegError as error:
+        show_error(str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.components import ViewerModel
-from napari.layers import Image
 from psygnal import Signal
 
 from ...errors import BadSetting
@@ -13,6 +12,7 @@ from ...segmentation.difference import Difference
 from ..batch.from_segment import open_segment_widget
 from ..offered import offered_models
 from ..parts import row, text
+from .choices import Choices
 
 PLUGIN, SEGMENT = "napari-spheroseg", "Segment spheroids"
 
@@ -88,42 +88,33 @@ class WithSegmentation(Container):
         return difference
 
 
-def run_segment_widget(
-    viewer: ViewerModel,
-    image: Image,
-    restore: str,
-    segmenter: str,
-    *,
-    frames: str,
-    **more: object,
-) -> None:
+def run_segment_widget(viewer: ViewerModel, choices: Choices, segmenter: str) -> None:
     """Run the widget Segment spheroids with the focus restored first; it is opened if need be.
 
     Parameters
     ----------
     viewer : napari.Viewer
-    image : napari.layers.Image
-    restore, segmenter : str
-        Names of the two models.
-    frames : str
-        As in that widget: "Every slice" or "Current slice".
-    **more
-        Values of its ``more`` settings.
+    choices : Choices
+        Image, slices, and the model that restores.
+    segmenter : str
+        Name of the model that segments.
 
     Raises
     ------
-    BadSetting
-        It is at work.
+    SpherosegError
+        There is no image or model, or that widget is at work.
     """
+    frames, restorer = choices.new_frames(), choices.restorer
     widget = open_segment_widget(viewer)
     if widget is None:
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, SEGMENT, tabify=True)
     if widget.run.text != "Run":
         raise BadSetting(f"The widget {SEGMENT} is at work", hint="Wait for it, or cancel it.")
-    widget.image.value = image
+    widget.image.value, widget.frames.value = choices.image.value, choices.frames.value
     if widget.model.value != segmenter:  # which would fill in what the model recommends
         widget.model.value = segmenter
-    widget.frames.value = frames
-    for name, value in {**more, "restore": restore}.items():
-        widget.more[name].value = value
+    more = widget.more
+    more.axes.value = frames.axes
+    more.channel.value = choices.channel.value
+    more.device.value, more.restore.value = choices.more.device.value, restorer
     widget.run.native.click()

@@ -9,17 +9,13 @@ from typing import Any
 import napari.viewer
 from magicgui.widgets import Container, PushButton
 from napari.layers import Image
-from napari.utils.notifications import show_error
 
-from ... import models
-from ...errors import BadSetting, SpherosegError
 from ...inference.frames import Frames, Index
 from ...restoration.depth import Depth
 from ...restoration.result import Restoration
 from ...segmentation.difference import Difference
 from ..closing import ClosingGuard
 from ..news import news
-from ..offered import first_model
 from ..parts import align
 from ..preferences import preferences
 from ..source import current_frame, pixel_size
@@ -28,11 +24,10 @@ from .changed import WhatChanged
 from .choices import CURRENT, Choices
 from .jobs import RestoreJob
 from .results import Results
-from .run import Runner
+from .run import Runner, told
 from .segmenting import WithSegmentation, run_segment_widget
 from .shown import ShownRestoration
 
-_DETECTOR = "focus_detector"
 _LEAST_WIDTH = 340  # px; no number is cut off
 
 
@@ -109,7 +104,7 @@ class RestoreWidget(Container):
             (self.compare, self._compare_segmentation),
             (self.then_segment, self._then_segment),
         ):
-            button.changed.connect(partial(_told, action))
+            button.changed.connect(partial(told, action))
         self.runner.turned.connect(self._turn)
         self.segmenting.other.connect(self.comparison.write)
         layers = self._viewer.layers.events
@@ -176,16 +171,8 @@ class RestoreWidget(Container):
 
     def _say(self) -> None:
         """What stands below Run."""
-        if self.runner.running:
-            return
-        name = self.model.value
-        if name is None:
-            said = "No model for restoring is installed: see the widget Model manager."
-        elif not models.info(name).has_weights:
-            said = str(models.no_weights(models.info(name)))
-        else:
-            said = self.results.said
-        self.runner.say(said)
+        if not self.runner.running:
+            self.runner.say(self.choices.problem or self.results.said)
 
     # --- work -----------------------------------------------------------------------------------
 
@@ -193,16 +180,13 @@ class RestoreWidget(Container):
         if self.runner.running:
             self.runner.cancel()
             return
-        frames = self.choices.new_frames()
-        if self.model.value is None:
-            raise BadSetting("There is no model to restore with", hint="Install one first.")
-        layer = self.image.value
+        frames, model, layer = self.choices.new_frames(), self.choices.restorer, self.image.value
         indices = self._indices(frames)
         shown = self._current
         settings = {**self.more.run_settings(), "pixel_size": pixel_size(layer)}
         where = (self.more.device.value, self._threads)
         previous = shown.restoration if indices and shown and shown.layer is not None else None
-        job = RestoreJob(layer, frames, indices, self.model.value, *where, settings, previous)
+        job = RestoreJob(layer, frames, indices, model, *where, settings, previous)
         self.runner.start(f"Restoring {layer.name}", job.steps, partial(self._show_restored, job))
 
     def _find_plane(self, steps: Callable[[Image, Depth], Any]) -> None:
@@ -213,7 +197,7 @@ class RestoreWidget(Container):
 
     def _map_focus(self) -> None:
         frames, layer = self.choices.new_frames(), self.image.value
-        where = (first_model("focus") or _DETECTOR, self.more.device.value, self._threads)
+        where = (self.more.device.value, self._threads)
         steps = partial(jobs.focus_steps, frames, self._indices(frames), *where)
         self.runner.start(f"Looking at {layer.name}", steps, partial(self.results.show_map, layer))
 
@@ -225,18 +209,7 @@ class RestoreWidget(Container):
         self.runner.start(f"Segmenting {shown.image.name} before and after", steps, show)
 
     def _then_segment(self) -> None:
-        self.choices.new_frames()
-        channel = self.choices.channel_number
-        run_segment_widget(
-            self._viewer,
-            self.image.value,
-            self.model.value,
-            self.segmenter.value,
-            frames=self.frames.value,
-            axes=self.more.axes.value,
-            channel=-1 if channel is None else channel,
-            device=self.more.device.value,
-        )
+        run_segment_widget(self._viewer, self.choices, self.segmenter.value)
 
     def _indices(self, frames: Frames) -> list[Index] | None:
         """The slice on screen, or None for all."""
@@ -274,11 +247,3 @@ class RestoreWidget(Container):
             event.disconnect(self._refresh_choices)
         self.runner.abandon()
         self.comparison.end()
-
-
-def _told(action: Callable[[], None], _: Any = None) -> None:
-    """Do it; what cannot be done becomes a notification."""
-    try:
-        action()
-    except SpherosegError as error:
-        show_error(str(error))
