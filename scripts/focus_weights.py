@@ -61,7 +61,7 @@ FAILS = [
 ]
 
 
-def ship(data: Path, runs: Path) -> None:
+def ship(name: str, data: Path, runs: Path) -> None:
     """Train, measure and write."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)

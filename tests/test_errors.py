@@ -54,6 +54,7 @@ def test_an_error_survives_the_way_from_another_process(kind):
         (errors.BadImage, ValueError),
         (errors.UnreadableFile, OSError),
         (errors.NoDevice, RuntimeError),
+        (errors.MissingPackage, ImportError),
         (errors.OutOfMemory, MemoryError),
     ],
 )

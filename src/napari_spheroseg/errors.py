@@ -71,6 +71,10 @@ class NoDevice(SpherosegError, RuntimeError):
     """A device or backend that was asked for by name and is not there."""
 
 
+class MissingPackage(NoDevice, ImportError):
+    """A package that something needs is not installed; the hint is the command that installs it."""
+
+
 class Cancelled(SpherosegError):
     """The caller asked to stop."""
 

@@ -13,7 +13,7 @@ import tifffile
 from napari_spheroseg.batch.cluster import connect
 from napari_spheroseg.batch.items import File
 from napari_spheroseg.batch.run import run_batch, segment_files
-from napari_spheroseg.errors import BadSetting, NoDevice
+from napari_spheroseg.errors import BadSetting, MissingPackage, NoDevice
 from napari_spheroseg.readwrite.images import read_image
 
 pytest.importorskip("distributed")
@@ -96,7 +96,7 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
 
 def test_the_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(NoDevice, match="napari-spheroseg\\[cluster\\]"), connect(2):
+    with pytest.raises(MissingPackage, match="napari-spheroseg\\[cluster\\]"), connect(2):
         pass
 
 

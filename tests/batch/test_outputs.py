@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,8 +15,7 @@ from napari_spheroseg.batch.outputs import (
     write_result,
     written_by,
 )
-from napari_spheroseg.errors import NoDevice, UnknownName, UnreadableFile
-from napari_spheroseg.readwrite import omezarr
+from napari_spheroseg.errors import MissingPackage, UnknownName, UnreadableFile
 from napari_spheroseg.readwrite.geojson import read_geojson
 from napari_spheroseg.readwrite.imagej import read_rois
 from napari_spheroseg.readwrite.images import open_image, read_image
@@ -105,8 +105,8 @@ def test_an_unknown_output_names_the_near_one_and_writes_nothing(plane, tmp_path
 def test_without_zarr_the_error_names_the_extra_and_nothing_is_written(
     plane, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(omezarr, "find_spec", lambda name: None)
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[large\]"):
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[large\]"):
         write_outputs(plane, tmp_path / "new", "a", ["labels", "zarr"])
     assert not (tmp_path / "new").exists()
     assert [kind.name for kind in check_outputs(DEFAULT)] == ["labels", "polygons"]

@@ -1,5 +1,5 @@
-import importlib.util
 import shutil
+import sys
 
 import cv2
 import pytest
@@ -163,10 +163,7 @@ def test_a_finished_run_is_not_trained_again(spheroseg, run):
 
 
 def test_a_missing_extra_is_named_before_a_run_is_made(spheroseg, write, runs, monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "lightning" else find(name)
-    )
+    monkeypatch.setitem(sys.modules, "lightning", None)
     status, _, complaints = spheroseg("train", write())
     assert status == 2
     assert "napari-spheroseg[train]" in complaints[0]

@@ -106,14 +106,14 @@ def test_a_python_outside_the_bounds_is_a_problem(monkeypatch):
 def test_without_napari_there_is_a_note_that_names_the_extra(installed):
     installed(napari=None)
     (note,) = packages.napari()
-    assert (note.verdict, note.mend) == ("note", "pip install 'napari-spheroseg[gui]'")
+    assert (note.verdict, note.mend) == ("note", 'pip install "napari-spheroseg[gui]"')
 
 
 def test_an_extra_that_is_not_there_is_a_note_with_its_command(installed):
     installed(openvino=None)
     (note,) = [each for each in packages.extras() if each.topic == "extra openvino"]
     assert note.verdict == "note"
-    assert note.mend == "pip install 'napari-spheroseg[openvino]'"
+    assert note.mend == 'pip install "napari-spheroseg[openvino]"'
 
 
 # ---------------------------------------------------------------- imports

@@ -11,7 +11,7 @@ from napari_spheroseg.training.classification.settings import ClassifierSettings
 
 NAMES = ["cell_classifier", "spheroid_classifier"]
 UNSEEN = 5_000_000
-FLOOR = {"cell_classifier": 0.6, "spheroid_classifier": 0.75}  # measured figures are in the cards
+FLOOR = {"cell_classifier": 0.62, "spheroid_classifier": 0.85}  # measured: see the cards
 
 
 def folder(name):

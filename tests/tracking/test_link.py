@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spheroseg import measure
-from napari_spheroseg.errors import BadImage, BadSetting, NoDevice
+from napari_spheroseg.errors import BadImage, BadSetting, MissingPackage
 from napari_spheroseg.tracking.overlap import best_pairs
 from napari_spheroseg.tracking.run import link, link_tables
 from napari_spheroseg.tracking.settings import Tracking
@@ -182,7 +182,7 @@ def test_tables_hold_no_overlap():
 
 def test_without_the_extra_motion_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "laptrack", None)
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[tracking\]"):
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[tracking\]"):
         link([], Tracking(method="motion"))
 
 

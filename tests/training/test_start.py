@@ -1,8 +1,8 @@
 """Whole trainings, in processes of their own where that is what is claimed."""
 
 import csv
-import importlib.util
 import json
+import sys
 import time
 
 import cv2
@@ -12,7 +12,7 @@ import tifffile
 
 import napari_spheroseg as ss
 from napari_spheroseg import models
-from napari_spheroseg.errors import BadSetting, Cancelled, NoDevice, SpherosegError
+from napari_spheroseg.errors import BadSetting, Cancelled, MissingPackage, SpherosegError
 from napari_spheroseg.training.process import train_here
 from napari_spheroseg.training.runs import Run, Status
 from napari_spheroseg.training.settings import Data
@@ -154,11 +154,8 @@ def test_data_without_objects_fail_with_a_sentence(tiny, nothing_to_learn, tmp_p
 
 
 def test_what_is_missing_is_named_with_the_extra_that_brings_it(tiny, tmp_path, monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "monai" else find(name)
-    )
-    with pytest.raises(NoDevice, match=r"needs monai.*napari-spheroseg\[train\]"):
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(MissingPackage, match=r"needs monai.*napari-spheroseg\[train\]"):
         train(tiny, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -305,13 +305,8 @@ def test_a_name_that_cannot_be_used_is_told(training, folders, notices):
 
 
 def test_without_the_extra_start_says_what_to_install(training, folders, notices, monkeypatch):
-    from importlib import util
-
     use_folders(training, folders)
-    find = util.find_spec
-    monkeypatch.setattr(
-        util, "find_spec", lambda name, *a: None if name == "lightning" else find(name, *a)
-    )
+    monkeypatch.setitem(sys.modules, "lightning", None)
     refused(training, notices, "napari-spheroseg[train]")
 
 

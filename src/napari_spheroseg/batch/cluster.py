@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadSetting, NoDevice, SpherosegError, WrongWeights, reason
+from ..extras import require
 from ..inference import devices
 from ..inference.predictor import Predictor
 from ..steps import run_to_end
@@ -64,20 +65,18 @@ def connect(workers: int = 0, scheduler: str = "") -> Iterator[Client]:
 
     Raises
     ------
+    MissingPackage
+        dask.distributed is not installed.
     NoDevice
-        dask.distributed is not installed, or there is no scheduler.
+        There is no scheduler.
     BadSetting
         Both are given, or neither.
     """
     if bool(workers) == bool(scheduler) or workers < 0:
         raise BadSetting("Give a number of workers, or the address of a scheduler")
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise NoDevice(
-            "Several workers need dask.distributed",
-            hint="Install it with: pip install 'napari-spheroseg[cluster]'.",
-        ) from error
+    require("distributed", "cluster", "Work on several workers")
+    from distributed import Client, LocalCluster
+
     if workers:
         with (
             LocalCluster(

@@ -17,7 +17,7 @@ from ..inference.frames import Index
 from ..polygon import Polygon
 from ..readwrite.atomic import PREFIX, UMASK, replacing
 from ..readwrite.geojson import PolygonFile, write_geojson
-from ..readwrite.omezarr import require_extra, write_label_pyramid
+from ..readwrite.omezarr import require_zarr, write_label_pyramid
 from ..readwrite.tiff import _label_metadata, write_labels
 from ..registry import unknown_name
 from ..segmentation.polygons import moved
@@ -39,7 +39,7 @@ class OutputKind:
     endings : tuple of str
         What its files and folders are called after the stem.
     needs : callable
-        Raises `NoDevice` where an extra that it needs is not installed.
+        Raises `MissingPackage` where an extra that it needs is not installed.
     """
 
     name: str
@@ -88,7 +88,7 @@ def write_outputs(
     ------
     UnknownName
         There is no such output; nothing is written.
-    NoDevice
+    MissingPackage
         One needs an extra that is not installed; nothing is written.
     UnreadableFile
         It cannot be written.
@@ -104,7 +104,7 @@ def check_outputs(names: Iterable[str]) -> tuple[OutputKind, ...]:
     ------
     UnknownName
         There is none of the name.
-    NoDevice
+    MissingPackage
         It needs an extra that is not installed.
     """
     wanted = dict.fromkeys(names)
@@ -295,7 +295,7 @@ OUTPUTS: Mapping[str, OutputKind] = {
     kind.name: kind
     for kind in (
         OutputKind("labels", "Labels (TIFF)", ("_labels.tif",), _labels),
-        OutputKind("zarr", "Labels (OME-Zarr)", ("_labels.ome.zarr",), _zarr, require_extra),
+        OutputKind("zarr", "Labels (OME-Zarr)", ("_labels.ome.zarr",), _zarr, require_zarr),
         OutputKind("polygons", "Polygons (GeoJSON, QuPath)", ("_polygons.geojson",), _polygons),
         OutputKind("rois", "ImageJ ROIs (zip)", ("_rois.zip",), _rois),
         OutputKind("coco", "COCO annotations (JSON)", ("_coco.json",), _coco),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadSetting
 from ..segmentation.measure import PixelSize
 from ..segmentation.run import complete, open_predictor
-from ..tracking.motion import require_extra
+from ..tracking.motion import require_laptrack
 from .carry import ChangedRecipe, Existing, carry_out, ended, made
 from .classes import check as check_classes
 from .cluster import Where
@@ -120,7 +120,7 @@ def _check(settings: BatchSettings) -> None:
     if settings.table == "parquet":
         require_parquet()
     if settings.track == "motion":
-        require_extra()
+        require_laptrack()
     if settings.track != "no" and not {"labels", "zarr"} & set(settings.outputs):
         raise BadSetting(
             "Objects are followed through time by their labels",

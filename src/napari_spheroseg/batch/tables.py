@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import NoDevice
+from ..extras import require
 from ..inference.record import versions
 from ..readwrite.atomic import replacing, write_text
 from .items import Item
@@ -58,16 +58,10 @@ def require_parquet() -> None:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         pyarrow is not installed.
     """
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise NoDevice(
-            "Tables in Parquet need pyarrow, which is not installed",
-            hint='Run: pip install "napari-spheroseg[parquet]", or choose CSV.',
-        ) from error
+    require("pyarrow", "parquet", "A table in Parquet")
 
 
 def _own(item: Item, places: Places) -> dict[str, Any]:

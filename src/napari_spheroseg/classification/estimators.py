@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting, NoDevice
+from ..errors import BadSetting
+from ..extras import require
 from .examples import TeachSettings
 
 if TYPE_CHECKING:
@@ -20,17 +21,16 @@ def make_estimator(settings: TeachSettings) -> Any:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         scikit-learn is not installed.
     """
-    try:
-        from sklearn.ensemble import RandomForestClassifier
-        from sklearn.impute import SimpleImputer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import Pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise missing("scikit-learn") from error
+    require("sklearn", "classify", "A classifier that learns by examples")
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
     if settings.method == "forest":
         tells: Any = RandomForestClassifier(
             settings.trees, class_weight="balanced", random_state=settings.seed
@@ -39,14 +39,6 @@ def make_estimator(settings: TeachSettings) -> Any:
         tells = LogisticRegression(class_weight="balanced", max_iter=2000)
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     return Pipeline([("fill", fill), ("scale", StandardScaler()), ("tell", tells)])
-
-
-def missing(package: str) -> NoDevice:
-    """Error for a package that is not installed; its hint names the extra."""
-    return NoDevice(
-        f"Taught classifiers need {package}, which is not installed",
-        hint="Install it with: pip install 'napari-spheroseg[classify]'",
-    )
 
 
 def values_of(table: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -84,6 +85,13 @@ class Plane:
     objects: pd.DataFrame
     features: pd.DataFrame | None = None
 
+    @cached_property
+    def boxes(self) -> dict[int, Box]:
+        """By label."""
+        table = self.objects
+        sides = zip(*(table[side].tolist() for side in SIDES), strict=True)
+        return dict(zip(table["label"].tolist(), sides, strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Stock:
@@ -112,13 +120,7 @@ class Stock:
     def box(self, place: Place) -> Box | None:
         """Of an object: first row, row after the last, and columns likewise; None without it."""
         plane = self.planes.get(place[0])
-        if plane is None:
-            return None
-        rows = plane.objects.loc[plane.objects["label"] == place[1], list(SIDES)]
-        if not len(rows):
-            return None
-        top, bottom, left, right = map(int, rows.iloc[0])
-        return top, bottom, left, right
+        return None if plane is None else plane.boxes.get(place[1])
 
 
 def take_stock(

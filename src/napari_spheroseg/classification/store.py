@@ -42,7 +42,7 @@ def save(
         It is no usable name, or taken.
     UnreadableFile
         The models folder cannot be written.
-    NoDevice
+    MissingPackage
         skops is not installed.
     """
     content = dump_skops(classifier.estimator)
@@ -86,7 +86,7 @@ def open_taught(model: Model) -> TaughtClassifier:
     ------
     BadSetting
         The network whose embedding it was taught with is another now.
-    UnreadableFile, WrongWeights, UnsafeFile, NoDevice
+    UnreadableFile, WrongWeights, UnsafeFile, MissingPackage
         Its file is damaged, not the one that was saved, of strange types, or needs a package.
     """
     metadata = model.metadata

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import SpherosegError
-from ..training.process import require_extra
+from ..training.process import require_trainer
 from ..training.runs import Run, Status, list_runs
 from ..training.settings import TrainingSettings
 
@@ -44,7 +44,7 @@ def train(
         return
     if config is None:
         raise typer.BadParameter("give a YAML file, or the folder of a run to resume")
-    require_extra()
+    require_trainer()
     if config.is_dir() and not check:
         _train(Run.open(config), install)
         return

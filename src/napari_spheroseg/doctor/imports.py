@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from ctypes.util import find_library
 from typing import Any
 
+from ..extras import install_command
 from .finding import Finding
-from .packages import extra, installed
+from .packages import installed
 
 _SECONDS = 120
 _BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
@@ -81,7 +82,7 @@ def qt() -> Iterator[Finding]:
     there = [name for name in _BINDINGS if installed(name)]
     if not there:
         verdict: Any = "problem" if installed("napari") else "note"
-        yield Finding("Qt", verdict, "no binding is installed", extra("gui"))
+        yield Finding("Qt", verdict, "no binding is installed", install_command("gui"))
         return
     try:
         found = _ask(_QT)
@@ -147,7 +148,7 @@ def openvino() -> Iterator[Finding]:
     version = installed("openvino")
     if version is None:
         said = "not installed: networks run more slowly on the CPU"
-        yield Finding("OpenVINO", "note", said, extra("openvino"))
+        yield Finding("OpenVINO", "note", said, install_command("openvino"))
         return
     try:
         devices = _ask(_OPENVINO)["devices"]
@@ -164,7 +165,7 @@ def onnxruntime() -> Iterator[Finding]:
     builds = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
     there = [name for name in builds if installed(name)]
     if not there:
-        yield Finding("ONNX Runtime", "note", "not installed", extra("onnxruntime"))
+        yield Finding("ONNX Runtime", "note", "not installed", install_command("onnxruntime"))
         return
     named = " and ".join(f"{name} {installed(name)}" for name in there)
     if len(there) > 1:
@@ -184,7 +185,7 @@ def onnxruntime() -> Iterator[Finding]:
 def _onnx(topic: str, name: str) -> Iterator[Finding]:
     if installed("onnx") is None:
         said = "onnx is not installed, which converts networks for it"
-        yield Finding(topic, "problem", said, extra(name))
+        yield Finding(topic, "problem", said, install_command(name))
 
 
 def opencv() -> Iterator[Finding]:

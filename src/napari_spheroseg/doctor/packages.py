@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from typing import TYPE_CHECKING
 
+from ..extras import install_command
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ def installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def extra(name: str) -> str:
-    """The command that installs an extra."""
-    return f"pip install '{OURS}[{name}]'"
 
 
 def python() -> Iterator[Finding]:
@@ -62,11 +58,11 @@ def napari() -> Iterator[Finding]:
     found = installed("napari")
     if found is None:
         said = "not installed: scripts and the command line work, the widgets do not"
-        yield Finding("napari", "note", said, extra("gui"))
+        yield Finding("napari", "note", said, install_command("gui"))
         return
     for each in _requirements("gui"):
         if each.name == "napari" and (fault := _fault(each)) is not None:
-            yield Finding("napari", "problem", fault, extra("gui"))
+            yield Finding("napari", "problem", fault, install_command("gui"))
             return
     yield Finding("napari", "ok", found)
 
@@ -82,7 +78,7 @@ def extras() -> Iterator[Finding]:
         faults = [fault for each in _requirements(name) if (fault := _fault(each)) is not None]
         topic = f"extra {name}"
         if faults:
-            yield Finding(topic, "note", "; ".join(faults), extra(name))
+            yield Finding(topic, "note", "; ".join(faults), install_command(name))
         else:
             yield Finding(topic, "ok", "installed")
 

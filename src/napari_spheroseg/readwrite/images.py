@@ -74,7 +74,7 @@ def open_image(path: str | Path, above: float = LARGE) -> ImageFile:
     ------
     UnreadableFile
         It is missing, damaged, or of another format.
-    NoDevice
+    MissingPackage
         It needs zarr, which is not installed.
     """
     path = Path(path)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import NoDevice, UnreadableFile
+from ..errors import UnreadableFile
+from ..extras import require
 
 _MICROMETRES = {
     "angstrom": 1e-4,
@@ -32,19 +32,15 @@ _CHUNK = 1024
 _SMALLEST = 512  # longest side of the last level of a pyramid
 
 
-def require_extra() -> None:
-    """Check that what large images need is installed.
+def require_zarr() -> None:
+    """Check that what OME-Zarr, and images that do not fit into memory, need is installed.
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         It is not; the hint names the extra.
     """
-    if find_spec("zarr") is None:
-        raise NoDevice(
-            "Large images and OME-Zarr need zarr",
-            hint="Install it with: pip install 'napari-spheroseg[large]'.",
-        )
+    require("zarr", "large", "An image in OME-Zarr, or one too large for memory,")
 
 
 def open_zarr(path: Path) -> tuple[Any, str, tuple[float, float] | None]:
@@ -54,12 +50,12 @@ def open_zarr(path: Path) -> tuple[Any, str, tuple[float, float] | None]:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         zarr is not installed.
     UnreadableFile
         There is no image in it, or it is damaged.
     """
-    require_extra()
+    require_zarr()
     import zarr
 
     try:
@@ -156,7 +152,7 @@ def write_label_pyramid(
     None
         After every chunk.
     """
-    require_extra()
+    require_zarr()
     import zarr
 
     group = zarr.create_group(store=str(path), zarr_format=2)
@@ -224,7 +220,7 @@ def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
 
 def open_levels(path: Path) -> list[Any]:
     """All levels of a pyramid, the finest first."""
-    require_extra()
+    require_zarr()
     import zarr
 
     group = zarr.open_group(str(path), mode="r")

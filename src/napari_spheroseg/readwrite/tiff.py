@@ -14,10 +14,10 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..errors import BadImage, NoDevice, UnreadableFile
+from ..errors import BadImage, MissingPackage, UnreadableFile
 from .atomic import replacing
 from .lazy import Mapped, usual_order
-from .omezarr import require_extra
+from .omezarr import require_zarr
 
 _TO_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _OME_AXES = set("TZCYXS")
@@ -57,7 +57,7 @@ def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] |
     ------
     UnreadableFile
         As of `read_tiff`.
-    NoDevice
+    MissingPackage
         It needs zarr, which is not installed: it is tiled or compressed.
     """
     try:
@@ -72,7 +72,7 @@ def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] |
         return read_tiff(path)
     try:
         data, axes = _usual_order(*_in_file(path))
-    except NoDevice:
+    except MissingPackage:
         raise
     except Exception as error:
         raise UnreadableFile(
@@ -91,7 +91,7 @@ def _in_file(path: Path) -> tuple[Any, str]:
         file.close()
         dtype = series.dtype.newbyteorder(file.byteorder)
         return Mapped(path, series.dataoffset, series.shape, dtype), series.axes
-    require_extra()
+    require_zarr()
     import zarr
 
     return zarr.open_array(series.aszarr(level=0), mode="r"), series.axes

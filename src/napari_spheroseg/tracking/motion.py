@@ -7,13 +7,12 @@ the extra "tracking". It sees the whole series at once, of which only centroids 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NoDevice
+from ..extras import require
 from ..segmentation.geometry import number_objects
 from .settings import Tracking
 
@@ -22,19 +21,15 @@ Points = tuple[list[int], NDArray[np.float64]]
 _BEYOND = 1 + 1e-9  # laptrack links what is nearer than its limit; ours may be reached
 
 
-def require_extra() -> None:
+def require_laptrack() -> None:
     """Check that what following by motion needs is installed.
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         It is not; the hint names the extra.
     """
-    if find_spec("laptrack") is None:
-        raise NoDevice(
-            "Following objects by motion needs laptrack",
-            hint="Install it with: pip install 'napari-spheroseg[tracking]'.",
-        )
+    require("laptrack", "tracking", "Following objects by motion")
 
 
 def link_points(points: Iterable[Points], settings: Tracking) -> Iterator[dict[int, int]]:

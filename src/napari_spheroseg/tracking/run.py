@@ -13,7 +13,7 @@ from ..errors import BadImage, BadSetting
 from ..inference.frames import Index
 from ..segmentation.measure import PixelSize, pixel_pair
 from ..segmentation.result import Plane, Segmentation
-from .motion import Points, centroids, link_points, require_extra
+from .motion import Points, centroids, link_points, require_laptrack
 from .overlap import link_overlap
 from .settings import Tracking
 
@@ -47,14 +47,14 @@ def link(
     ------
     BadImage
         A frame has no whole numbers, is no plane, or differs in shape from the one before.
-    NoDevice
+    MissingPackage
         By motion, without the extra ``tracking``.
     """
     settings = settings or Tracking()
     planes = (_checked(each) for each in frames)
     if settings.method == "overlap":
         return link_overlap(planes, settings)
-    require_extra()
+    require_laptrack()
     return link_points((centroids(each) for each in planes), settings)
 
 
@@ -83,7 +83,7 @@ def link_tables(
     ------
     BadSetting
         The method needs labels, or a table has no centroids in the unit of the pixel size.
-    NoDevice
+    MissingPackage
         Without the extra ``tracking``.
     """
     settings = settings or Tracking(method="motion")
@@ -92,7 +92,7 @@ def link_tables(
             f"Objects cannot be followed by {settings.method} in tables",
             hint="Give labels, or choose the method 'motion'.",
         )
-    require_extra()
+    require_laptrack()
     pair = pixel_pair(pixel_size)
     return link_points((_points(table, pair) for table in tables), settings)
 
@@ -120,7 +120,7 @@ def tracked(segmentation: Segmentation, settings: Tracking | None = None) -> Seg
     ------
     BadSetting
         The image has no axis T.
-    NoDevice
+    MissingPackage
         By motion, without the extra ``tracking``.
     """
     settings = settings or Tracking()

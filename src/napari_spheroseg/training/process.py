@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NoDevice, SpherosegError, reason
+from ..errors import SpherosegError, reason
+from ..extras import require
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
 
 
 def _train(run: Run, tell: Tell) -> ModelMetadata | None:
-    require_extra()
+    require_trainer()
     from .check import check_data
     from .pairs import find_pairs
     from .trained import write_model
@@ -80,22 +81,16 @@ def _train(run: Run, tell: Tell) -> ModelMetadata | None:
     return write_model(run, metadata, dataset)
 
 
-def require_extra() -> None:
+def require_trainer() -> None:
     """Check that what training needs is installed.
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         It is not; the hint names the extra.
     """
-    from importlib.util import find_spec
-
-    missing = [name for name in ("lightning", "monai") if find_spec(name) is None]
-    if missing:
-        raise NoDevice(
-            f"Training needs {' and '.join(missing)}",
-            hint="Install them with: pip install 'napari-spheroseg[train]'.",
-        )
+    for package in ("lightning", "monai"):
+        require(package, "train", "Training")
 
 
 def _failed(run: Run, error: Exception) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, SpherosegError
-from .process import require_extra
+from .process import require_trainer
 from .runs import LOG, Run, Status
 from .settings import TrainingSettings
 
@@ -49,7 +49,7 @@ def train(
     ------
     BadSetting, UnreadableFile
         The settings cannot be used.
-    NoDevice
+    MissingPackage
         The extra ``train`` is not installed.
     SpherosegError
         Training failed; the message is in ``run.status``, too.
@@ -63,7 +63,7 @@ def train(
     >>> run = ss.train({"name": "mine", "start": "unet", "data": data})  # doctest: +SKIP
     >>> run.install()  # doctest: +SKIP
     """
-    require_extra()
+    require_trainer()
     run = _run_of(config, folder)
     process = run.start()
     if not wait:

@@ -9,6 +9,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 from napari.utils.triangulation_backend import TriangulationBackend, get_backend
 
+from ..extras import install_command
 from ..polygon import Ring
 from ..segmentation.polygons import simplify
 
@@ -70,7 +71,7 @@ def _key(ring: Ring) -> bytes:
 
 @cache
 def _tell_once() -> None:
-    install = "install it with 'pip install bermuda', or 'pip install napari-spheroseg[all]'"
+    install = f"install it with: pip install bermuda, or {install_command('all')}"
     choose = "choose 'Fastest available' as triangulation backend in Preferences ▸ Experimental"
     show_warning(
         "napari draws many outlines slowly without the package 'bermuda', so they are shown with "

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QMessageBox
 from ..errors import SpherosegError
 from ..models import ModelMetadata
 from ..training.installed import install_run
-from ..training.process import require_extra
+from ..training.process import require_trainer
 from ..training.runs import Run, Status
 from .closing import STAY, STOP, ask_about
 from .news import news
@@ -71,7 +71,7 @@ class RunPanel(Container):
         SpherosegError
             The extra is not installed, or the run goes on already, or is finished.
         """
-        require_extra()
+        require_trainer()
         self._left.discard(run.folder)
         self.watch.start(run)
         self.runs.selected = run

@@ -11,7 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QTabWidget
 
 from ..errors import SpherosegError
-from ..training.process import require_extra
+from ..training.process import require_trainer
 from ..training.runs import Run
 from .closing import ClosingGuard
 from .news import news
@@ -93,7 +93,7 @@ class TrainWidget(Container):
             button.text, button.enabled = "Cancelling…", False
             return
         try:
-            require_extra()
+            require_trainer()
             job = TrainingJob(self.form.values(), self.data.chosen())
         except SpherosegError as error:
             show_error(str(error))

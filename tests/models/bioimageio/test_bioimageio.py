@@ -9,7 +9,7 @@ import yaml
 
 import napari_spheroseg as ss
 from napari_spheroseg import models
-from napari_spheroseg.errors import BadSetting, NoDevice, UnreadableFile
+from napari_spheroseg.errors import BadSetting, MissingPackage, UnreadableFile
 from napari_spheroseg.models.bioimageio import UnfitPackage, install_package, open_package
 from napari_spheroseg.models.bioimageio import writing as bioimageio
 from napari_spheroseg.models.export import ExportFailed, export
@@ -102,9 +102,9 @@ def test_without_the_package_the_error_names_the_extra(
     package_name, bright, package, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, package_name, None)
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[bioimageio\]"):
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[bioimageio\]"):
         export(bright, tmp_path / "a.zip", licence="MIT")
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[bioimageio\]"):
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[bioimageio\]"):
         open_package(package)
 
 

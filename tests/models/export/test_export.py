@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_spheroseg import models
-from napari_spheroseg.errors import BadSetting, NoDevice, UnknownName, UnreadableFile
+from napari_spheroseg.errors import BadSetting, MissingPackage, UnknownName, UnreadableFile
 from napari_spheroseg.models.export import ExportFailed, export
 from napari_spheroseg.models.export import writing as module
 
@@ -93,13 +93,13 @@ def test_what_differs_from_pytorch_is_not_kept(model, tmp_path, monkeypatch):
 
 def test_a_missing_package_is_an_error_that_names_its_extra(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[onnxruntime\]"):
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[onnxruntime\]"):
         export(model, tmp_path / "a.onnx")
 
 
 def test_tensorrt_that_is_not_installed_is_an_error_that_says_so(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(NoDevice, match="pip install tensorrt"):
+    with pytest.raises(MissingPackage, match="pip install tensorrt"):
         export(model, tmp_path / "a.engine")
 
 

@@ -8,7 +8,7 @@ import zarr
 from safetensors.torch import load_file, save_file
 
 import napari_spheroseg as ss
-from napari_spheroseg.errors import BadImage, BadSetting, Cancelled, NoDevice, SpherosegError
+from napari_spheroseg.errors import BadImage, BadSetting, Cancelled, MissingPackage, SpherosegError
 from napari_spheroseg.inference.predictor import Predictor
 from napari_spheroseg.models import library
 from napari_spheroseg.models.model import sha256_of
@@ -408,8 +408,7 @@ def test_a_full_disk_is_an_error_with_a_hint_and_leaves_nothing(
 
 def test_without_zarr_the_error_names_the_extra(bright, field, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
-    monkeypatch.setattr("napari_spheroseg.readwrite.omezarr.find_spec", lambda name: None)
-    with pytest.raises(NoDevice, match=r"napari-spheroseg\[large\]"):
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[large\]"):
         ss.segment_large(field, tmp_path, str(bright), **QUICK)
 
 

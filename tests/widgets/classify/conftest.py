@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -54,6 +52,7 @@ class Desk:
 
     def __init__(self, viewer, qtbot):
         self.viewer, self._qtbot = viewer, qtbot
+        self.closed = False
         _, self.widget = viewer.window.add_plugin_dock_widget(NAME, "Classify objects")
         assert isinstance(self.widget, ClassifyWidget)
         self.teaching, self.results = self.widget.teaching, self.widget.results
@@ -184,9 +183,9 @@ def cells_of_one(models_folder):
 def desk(make_napari_viewer, qtbot):
     opened = Desk(make_napari_viewer(), qtbot)
     yield opened
-    opened.widget._run.cancel()
-    time.sleep(0)
-    opened.settle()
+    if not opened.closed:
+        opened.widget._run.cancel()
+        opened.settle()
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -368,24 +371,45 @@ def test_one_class_is_enough_to_run(cells_of_one, desk, draw):
     assert desk.widget.summary.value == "24 objects: 24 cell"
 
 
-def test_closing_the_dock_gives_the_layer_its_colours_back(ran):
+def test_a_closed_widget_leaves_layers_and_canvas_as_they_were(ran, draw):
     desk, _ = ran
-    layer = desk.widget.labels.value
-    own = hex_of(colour_of(layer, 1))
-    desk.widget.results.abandon()
-    assert hex_of(colour_of(layer, 1)) != own
+    viewer, layer = desk.viewer, desk.widget.labels.value
+    desk.begin("disc", "rod")
+    told = hex_of(colour_of(layer, 1))
+    desk.settle()
+    desk.closed = True
+    viewer.window.remove_dock_widget(desk.widget.native)
+    desk.widget.native.deleteLater()
+    desk.wait(lambda: not layer.keymap)
+    assert hex_of(colour_of(layer, 1)) != told
+    assert not viewer.mouse_move_callbacks
+    viewer.add_labels(draw()[1])
+    layer.data_setitem(np.nonzero(layer.data == 1), 0)
+
+
+def test_lazy_labels_are_not_deleted_from(shapes, desk, draw, notices):
+    import dask.array as da
+
+    image, labels, kinds = draw()
+    desk.viewer.add_image(image, name="plate")
+    layer = desk.viewer.add_labels(da.from_array(labels), name="plate labels")
+    desk.widget.model.value = shapes
+    desk.run()
+    assert desk.classes() == kinds
+    delete(desk, "rod")
+    assert any("cannot be changed" in text for _, text in notices())
+    assert (np.asarray(layer.data) == labels).all()
 
 
 def test_the_widget_opens_without_torch_and_scikit_learn():
-    import subprocess
-    import sys
-
     code = (
-        "import sys\n"
-        "import napari_spheroseg.widgets.classify.widget\n"
-        "assert not {'torch', 'sklearn', 'skops'} & set(sys.modules), 'heavy'"
+        "import sys, napari, numpy; v = napari.Viewer(show=False);"
+        "v.add_labels(numpy.eye(4, dtype=int));"
+        "v.window.add_plugin_dock_widget('napari-spheroseg', 'Classify objects');"
+        "assert not {'torch', 'sklearn', 'skops'} & set(sys.modules); v.close()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_models_of_other_tasks_are_not_offered(desk, shapes):

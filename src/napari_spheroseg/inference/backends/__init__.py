@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadSetting, NoDevice, SpherosegError
+from ...errors import BadSetting, MissingPackage, NoDevice, SpherosegError
 from ...models import Model
 from ...registry import Registry
 from .. import devices
@@ -115,7 +115,7 @@ class _FirstThatWorks:
         for name in self._names:
             try:
                 backend: Backend = BACKENDS[name](*self._how)
-            except Missing as error:
+            except MissingPackage as error:
                 reason = reason or error.message
             except SpherosegError:
                 raise  # of the model or a setting: the same everywhere
@@ -128,18 +128,6 @@ class _FirstThatWorks:
                     _warn_once(f"{reason}: {name} runs instead")
                 return backend
         raise NoDevice(reason or f"No backend runs on '{self._how[1]}'")
-
-
-class Missing(NoDevice):
-    """A backend whose package is not installed."""
-
-
-def missing(package: str, extra: str) -> Missing:
-    """Error for a backend whose package is not installed; its hint names the extra."""
-    return Missing(
-        f"{package} is not installed",
-        hint=f"Install it with: pip install 'napari-spheroseg[{extra}]'",
-    )
 
 
 def _fastest_first(device: str) -> Iterator[str]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadSetting, NoDevice
+from ...extras import require
 from ...models import Model
 from .. import devices
-from . import missing
 from .converted import OWN_INPUT, as_onnx
 from .memory_errors import told_as_ours
 
@@ -46,10 +46,9 @@ class OnnxRuntimeBackend:
     precision = "float32"
 
     def __init__(self, model: Model, device: str, precision: str) -> None:
-        try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise missing("ONNX Runtime", "onnxruntime") from error
+        require("onnxruntime", "onnxruntime")
+        import onnxruntime as ort
+
         if precision not in ("auto", "float32"):
             raise BadSetting("ONNX Runtime computes in float32 here", hint="Choose 'auto'.")
         self.device = _choose(device, ort.get_available_providers())

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadSetting, NoDevice
+from ...extras import require
 from ...models import Model
 from .. import devices
-from . import missing
 from .converted import as_onnx
 from .memory_errors import told_as_ours
 
@@ -48,10 +48,9 @@ class OpenVinoBackend:
     name = "openvino"
 
     def __init__(self, model: Model, device: str, precision: str) -> None:
-        try:
-            import openvino as ov
-        except ImportError as error:
-            raise missing("OpenVINO", "openvino") from error
+        require("openvino", "openvino")
+        import openvino as ov
+
         core = ov.Core()
         self.device = "cpu" if device == "auto" else device
         plugin = _plugin(self.device, core.available_devices)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..export.writing import needed
+from ...extras import require
 
 
 class OnnxGraph(nn.Module):
@@ -25,13 +25,15 @@ class OnnxGraph(nn.Module):
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         ONNX Runtime is not installed.
     """
 
     def __init__(self, graph: bytes, channel: int = 0, is_probability: bool = False) -> None:
         super().__init__()
-        ort = needed("onnxruntime", "ONNX Runtime", "onnxruntime")
+        require("onnxruntime", "onnxruntime", "A network as an ONNX graph")
+        import onnxruntime as ort
+
         options = ort.SessionOptions()
         options.log_severity_level = 3
         self._session: Any = ort.InferenceSession(

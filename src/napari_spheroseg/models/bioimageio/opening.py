@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UnreadableFile
-from ..export.writing import needed
+from ...extras import require
 from ..installing import install_opened
 from ..library import METADATA, WEIGHTS, load
 from ..metadata import ModelMetadata
 from ..model import Model
 from .description import UnfitPackage, preparation_of, result_of
+from .packages import quiet_spec
 from .rdf import CONFIG
 
 _DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
@@ -37,7 +38,7 @@ def open_package(path: str | Path) -> Model:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         ``bioimageio.core``, or ONNX Runtime for another's, is not installed.
     UnreadableFile
         It is no package, or damaged.
@@ -117,9 +118,7 @@ def install_package(
 
 def _read(path: Path) -> Any:
     """Description of a package, brought to the newest version of the format; checked."""
-    needed("bioimageio.core", "bioimageio.core", "bioimageio")
-    needed("loguru", "bioimageio.core", "bioimageio").logger.disable("bioimageio")
-    spec = needed("bioimageio.spec", "bioimageio.spec", "bioimageio")
+    spec = quiet_spec()
     if not path.is_file():
         raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
     if not zipfile.is_zipfile(path):
@@ -138,7 +137,7 @@ def _read(path: Path) -> Any:
 def _graph(path: Path, weights: Any, channel: int, is_probability: bool) -> Any:
     from .onnx_graph import OnnxGraph
 
-    needed("onnxruntime", "ONNX Runtime", "onnxruntime")
+    require("onnxruntime", "onnxruntime", path.name)
     if "://" in str(weights.source):
         raise UnfitPackage(
             f"Its weights lie elsewhere: {weights.source}", hint="Download the whole package."

@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadImage, BadSetting
-from ..export.writing import ExportFailed, Run, in_torch, needed, on_cpu, write_torchscript
+from ..export.writing import ExportFailed, Run, in_torch, on_cpu, write_torchscript
 from ..library import WEIGHTS, write_metadata
 from ..metadata import Preparation
 from ..model import Model
+from .packages import quiet_spec
 from .rdf import describe, side_of
 
 
@@ -56,7 +58,7 @@ def write_bioimageio(
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         ``bioimageio.core`` is not installed.
     BadSetting
         The model has no licence, or one that SPDX does not know; or is not for segmentation.
@@ -103,10 +105,9 @@ def write_bioimageio(
 
 def _packages() -> tuple[Any, Any, Any]:
     """``bioimageio.core``, ``bioimageio.spec`` and its description of models, without chatter."""
-    core = needed("bioimageio.core", "bioimageio.core", "bioimageio")
-    needed("loguru", "bioimageio.core", "bioimageio").logger.disable("bioimageio")
-    spec = needed("bioimageio.spec", "bioimageio.spec", "bioimageio")
-    return core, spec, needed("bioimageio.spec.model.v0_5", "bioimageio.spec", "bioimageio")
+    spec = quiet_spec()
+    core, v0_5 = map(import_module, ("bioimageio.core", "bioimageio.spec.model.v0_5"))
+    return core, spec, v0_5
 
 
 def _sample(preparation: Preparation) -> NDArray[Any]:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...errors import (
-    NoDevice,
-    SpherosegError,
-    UnknownName,
-    UnreadableFile,
-    UnsafeFile,
-    WrongWeights,
-)
+from ...errors import UnknownName, UnreadableFile, UnsafeFile, WrongWeights
+from ...extras import require
 from ..formats.skops_file import load_skops
 from ..model import sha256_of
 
@@ -24,10 +17,6 @@ PICKLED = (".pkl", ".pickle", ".joblib")
 SKOPS, ONNX = ".skops", ".onnx"
 CLASSIFIERS = (ONNX, SKOPS, *PICKLED)
 """Endings of what is no network of ours."""
-
-
-class MissingPackage(SpherosegError, ImportError):
-    """A model that needs a package that is not installed."""
 
 
 def check_loadable(key: str, weights: Path, network: str, package: str) -> None:
@@ -43,7 +32,7 @@ def check_loadable(key: str, weights: Path, network: str, package: str) -> None:
     if weights.suffix.lower() in PICKLED:
         raise _unsafe(key, weights)
     if package:
-        _require(key, package)
+        require(package, purpose=f"'{key}'")
         raise UnknownName(f"There is no network '{package}' here", hint="Use HiTMicTools for it.")
     if not network:
         raise WrongWeights(
@@ -72,8 +61,8 @@ def open_classifier(key: str, path: Path, allow: str | None) -> Any:
         return _open_skops(key, path, content, is_allowed)
     if suffix != ONNX and not is_allowed:
         raise _unsafe(key, path)
-    package = "onnxruntime" if suffix == ONNX else "joblib"
-    _require(key, package)
+    package, extra = ("onnxruntime",) * 2 if suffix == ONNX else ("joblib", "classify")
+    require(package, extra, f"'{key}'")
     try:
         module = import_module(package)
         if suffix == ONNX:
@@ -90,10 +79,6 @@ def _open_skops(key: str, path: Path, content: bytes, is_allowed: bool) -> Any:
         return load_skops(content, path.name, allow_all=is_allowed)
     except UnsafeFile as error:
         raise UnsafeFile(error.message, hint=_how_to_allow(key, path)) from error
-    except NoDevice as error:
-        raise MissingPackage(
-            f"'{key}' needs skops, which is not installed", hint=error.hint
-        ) from error
 
 
 def _unsafe(key: str, path: Path) -> UnsafeFile:
@@ -107,11 +92,3 @@ def _how_to_allow(key: str, path: Path) -> str:
         "If you trust who made it, allow this one file by its SHA-256: "
         f"collection.classifier('{key}', allow='{sha256_of(path)}')."
     )
-
-
-def _require(key: str, package: str) -> None:
-    if find_spec(package) is None:
-        raise MissingPackage(
-            f"'{key}' needs {package}, which is not installed",
-            hint=f"Install it with: pip install {package}",
-        )

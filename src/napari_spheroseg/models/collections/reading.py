@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from ...errors import SpherosegError, UnknownName, UnreadableFile, UnsafeFile
+from ...errors import MissingPackage, SpherosegError, UnknownName, UnreadableFile, UnsafeFile
 from ..formats.archive import Archive, parse_json, parse_yaml, read_text
-from .classifiers import CLASSIFIERS, PICKLED, MissingPackage
+from .classifiers import CLASSIFIERS, PICKLED
 from .collection import Collection, Entry, State
 from .hitmictools import settings_of
 from .kinds import KINDS, TRACKER

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...extras import require
 from ..model import Model
-from .writing import Float, Run, in_torch, needed
+from .writing import Float, Run, in_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,13 +64,16 @@ def quantise(model: Model, images: list[Float], folder: Path) -> Path:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         ONNX or ONNX Runtime is not installed.
     """
     from ...inference.backends.converted import OWN_INPUT, as_onnx
 
-    onnx = needed("onnx", "onnx", "onnxruntime")
-    quantization = needed("onnxruntime.quantization", "ONNX Runtime", "onnxruntime")
+    for package in ("onnx", "onnxruntime"):
+        require(package, "onnxruntime", "INT8")
+    import onnx
+    from onnxruntime import quantization
+
     source = as_onnx(model)
     graph = onnx.load(source).graph
     convolutions = [node.name for node in graph.node if node.op_type == "Conv"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...inference.backends import Missing
+from ...errors import NoDevice
+from ...extras import require
 from ..model import Model
 from .writing import ExportFailed, Float, Run, _as_onnx
 
@@ -22,22 +23,20 @@ def write_tensorrt(model: Model, path: Path) -> Run:
 
     Raises
     ------
+    MissingPackage
+        TensorRT is not installed.
     NoDevice
-        TensorRT is not installed, or there is no CUDA device.
+        There is no CUDA device.
     ExportFailed
         TensorRT cannot build it.
     """
-    try:
-        trt: Any = import_module("tensorrt")
-    except ImportError as error:
-        raise Missing(
-            "TensorRT is not installed",
-            hint="Install it with: pip install tensorrt (NVIDIA cards only).",
-        ) from error
+    require("tensorrt", purpose=path.name)
     import torch
 
+    trt: Any = import_module("tensorrt")
+
     if not torch.cuda.is_available():
-        raise Missing("TensorRT needs a CUDA device", hint="Export as onnx instead.")
+        raise NoDevice("TensorRT needs a CUDA device", hint="Export as onnx instead.")
     source = _as_onnx(model, "onnxruntime")
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadSetting, SpherosegError
+from ...extras import require
 from ...readwrite.atomic import replacing
 from ...registry import Registry
 from ..library import load
@@ -133,7 +134,7 @@ def export(
     ------
     UnknownName, BadSetting
         There is no such model or format, or the format has no such setting.
-    NoDevice
+    MissingPackage
         A package that the format needs is not installed.
     ExportFailed
         Results differ from the model's; nothing is kept.
@@ -218,7 +219,9 @@ def write_torchscript(model: Model, path: Path) -> Run:
 
 def write_onnx(model: Model, path: Path, source: Path | None = None) -> Run:
     """Write ONNX; returns what runs the file in ONNX Runtime."""
-    ort = needed("onnxruntime", "ONNX Runtime", "onnxruntime")
+    require("onnxruntime", "onnxruntime", path.name)
+    import onnxruntime as ort
+
     shutil.copyfile(source or _as_onnx(model, "onnxruntime"), path)
     options = ort.SessionOptions()
     options.log_severity_level = 3
@@ -229,31 +232,15 @@ def write_onnx(model: Model, path: Path, source: Path | None = None) -> Run:
 
 def write_openvino(model: Model, path: Path, source: Path | None = None) -> Run:
     """Write OpenVINO's IR, weights in a ``.bin`` beside it; returns what runs it."""
-    ov = needed("openvino", "OpenVINO", "openvino")
+    require("openvino", "openvino", path.name)
+    import openvino as ov
+
     core = ov.Core()
     read = core.read_model(source or _as_onnx(model, "openvino"))
     ov.save_model(read, path, compress_to_fp16=False)
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(path), "CPU", settings)
     return lambda batch: np.array(compiled([batch])[0], np.float32)
-
-
-def needed(module: str, package: str, extra: str) -> Any:
-    """A module that an extra brings.
-
-    Raises
-    ------
-    NoDevice
-        It is not installed; the hint names the extra.
-    """
-    from importlib import import_module
-
-    from ...inference.backends import missing
-
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise missing(package, extra) from error
 
 
 def noise(model: Model, batch: int, high: int, wide: int) -> Float:
@@ -267,7 +254,7 @@ def noise(model: Model, batch: int, high: int, wide: int) -> Float:
 def _as_onnx(model: Model, extra: str) -> Path:
     from ...inference.backends.converted import as_onnx
 
-    needed("onnx", "onnx", extra)
+    require("onnx", extra, "Writing ONNX")
     return as_onnx(model)
 
 

@@ -50,7 +50,7 @@ def read_state(path: Path) -> StateDict:
         Opening it would run code, or fill the memory.
     WrongWeights
         It holds no state_dict, or values that are not finite.
-    NoDevice
+    MissingPackage
         It is an ONNX file, and onnx is not installed.
     """
     if not path.is_file():

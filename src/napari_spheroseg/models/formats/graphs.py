@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...errors import NoDevice, UnreadableFile, WrongWeights
+from ...errors import UnreadableFile, WrongWeights
+from ...extras import require
 
 _TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
 _ROLES = {"MatMul": "weight", "Mul": "weight", "PRelu": "weight", "Add": "bias"}
@@ -40,21 +41,17 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         onnx is not installed.
     UnreadableFile
         It is damaged, or keeps its weights in other files.
     WrongWeights
         None of its weights has a name.
     """
-    try:
-        import onnx
-        from onnx import numpy_helper
-    except ImportError as error:
-        raise NoDevice(
-            f"{path.name} cannot be read: onnx is not installed",
-            hint="Install it with: pip install 'napari-spheroseg[onnxruntime]'.",
-        ) from error
+    require("onnx", "onnxruntime", path.name)
+    import onnx
+    from onnx import numpy_helper
+
     try:
         graph = onnx.load(path, load_external_data=False).graph
         if any(each.data_location for each in graph.initializer):

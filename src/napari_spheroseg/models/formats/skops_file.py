@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
-from ...errors import NoDevice, SpherosegError, UnreadableFile, UnsafeFile
+from ...errors import SpherosegError, UnreadableFile, UnsafeFile
+from ...extras import require
 
 TRUSTED = ("numpy.dtype", "sklearn.tree._tree.Tree")
 """What skops asks about and classifiers are made of; beside scikit-learn's own estimators, which
@@ -17,10 +18,10 @@ def dump_skops(estimator: Any) -> bytes:
 
     Raises
     ------
-    NoDevice
+    MissingPackage
         skops is not installed.
     """
-    content: bytes = _skops("It").dumps(estimator, compression=ZIP_DEFLATED)
+    content: bytes = _skops("A classifier as a file").dumps(estimator, compression=ZIP_DEFLATED)
     return content
 
 
@@ -42,7 +43,7 @@ def load_skops(content: bytes, name: str, *, allow_all: bool = False) -> Any:
         It holds other types.
     UnreadableFile
         It is damaged.
-    NoDevice
+    MissingPackage
         skops is not installed.
     """
     sio = _skops(name)
@@ -64,12 +65,8 @@ def load_skops(content: bytes, name: str, *, allow_all: bool = False) -> Any:
 
 
 def _skops(name: str) -> Any:
-    try:
-        import sklearn  # noqa: F401 - what the files are made of
-        import skops.io
-    except ImportError as error:
-        raise NoDevice(
-            f"{name} needs {error.name}, which is not installed",
-            hint="Install it with: pip install 'napari-spheroseg[classify]'",
-        ) from error
+    for package in ("sklearn", "skops"):  # what the files are made of, and what makes them
+        require(package, "classify", name)
+    import skops.io
+
     return skops.io

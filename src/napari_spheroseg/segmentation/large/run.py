@@ -15,7 +15,7 @@ from ...inference.predictor import Predictor
 from ...inference.walk import say_concessions
 from ...models import Model
 from ...readwrite.images import ImageFile, open_image
-from ...readwrite.omezarr import require_extra
+from ...readwrite.omezarr import require_zarr
 from ...steps import Progress, Step, Steps, run_to_end
 from ..measure import PixelSize
 from ..recipe import Recipe
@@ -74,7 +74,7 @@ def segment_large_steps(
             hint="Segment a region, or an image of fewer than 64 megapixels.",
         )
     if not output.as_tiff:
-        require_extra()
+        require_zarr()
     wanted = _wanted(frames, recipe)
     recipe = recipe.replace(
         axes=frames.axes,
@@ -181,7 +181,7 @@ def segment_large(
     ------
     SpherosegError
         As of `segment`; also where the disk is full, and where zarr is needed and not installed:
-        it comes with ``pip install 'napari-spheroseg[large]'``.
+        it comes with ``pip install "napari-spheroseg[large]"``.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container
@@ -10,13 +9,15 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from psygnal import Signal
 
-from ... import models
 from ..news import news
+from ..offered import first_model, offered_models
 from ..parts import align
 from .pair import Pair, fitting
 
 TEACH = "Teach your own"
 """The model that is none: classes are learnt from examples. No model can have a name of spaces."""
+
+_CHANGES = ("inserted", "removed", "reordered")
 
 
 class Choice(Container):
@@ -54,6 +55,9 @@ class Choice(Container):
             choices=_models,
             tooltip=f"{TEACH}: by examples that you click",
         )
+        first = first_model("classification")
+        if first in self.model.choices:
+            self.model.value = first
         super().__init__(widgets=[self.labels_layer, self.image, self.model], labels=True)
         self.margins = (0, 0, 0, 0)
         align(self)
@@ -64,9 +68,8 @@ class Choice(Container):
         self._offer_image()
         self.labels_layer.changed.connect(self._on_labels)
         self.image.changed.connect(self.image_chosen.emit)
-        layers = viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self.refresh)
+        for name in _CHANGES:
+            getattr(viewer.layers.events, name).connect(self.refresh)
         news.models_changed.connect(self.model.reset_choices)
 
     @property
@@ -101,6 +104,10 @@ class Choice(Container):
 
     def abandon(self) -> None:
         """Listen no more."""
+        for name in _CHANGES:
+            getattr(self._viewer.layers.events, name).disconnect(self.refresh)
+        for layer in self._viewer.layers:
+            layer.events.name.disconnect(self.refresh)
         news.models_changed.disconnect(self.model.reset_choices)
 
     def _on_labels(self) -> None:
@@ -126,10 +133,4 @@ class Choice(Container):
 
 
 def _models(_: Any = None) -> list[tuple[str, str]]:
-    telling = [each for each in models.available() if each.task == "classification"]
-    titles = Counter(each.title for each in telling)
-    named = [
-        (each.title + (f" ({each.name})" if titles[each.title] > 1 else ""), each.name)
-        for each in telling
-    ]
-    return [*named, (TEACH, TEACH)]
+    return [*offered_models("classification"), (TEACH, TEACH)]

@@ -46,7 +46,7 @@ def _matrix(check: Check) -> str:
             for to, n in enumerate(counts)
         )
         rows += f"<tr><td>{name}</td>{cells}</tr>"
-    title = "<p><b>Examples (rows) and what they were told to be</b></p>"
+    title = "<p><b>Examples (rows) and what they were told as</b></p>"
     return f"{title}<table><tr><td></td>{head}</tr>{rows}</table>"
 
 
@@ -55,7 +55,7 @@ def _worst(check: Check) -> str:
     off = check.confusion.where(~_diagonal(len(check.confusion)), 0).stack()
     worst = off[off > 0].sort_values(ascending=False).head(_FEATURES)
     told = [f"{n} of {escape(str(a))} as {escape(str(b))}" for (a, b), n in worst.items()]
-    return f"Told wrongly: {', '.join(told)}" if told else "None was told wrongly."
+    return "<br>".join(["<b>Told wrongly</b>", *told]) if told else "None was told wrongly."
 
 
 def _diagonal(count: int) -> object:

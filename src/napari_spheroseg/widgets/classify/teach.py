@@ -80,7 +80,6 @@ class TeachControl:
 
     def abandon(self) -> None:
         """Stop, and listen no more."""
-        self._timer.stop()
         self._canvas.close()
         self.work.abandon()
 

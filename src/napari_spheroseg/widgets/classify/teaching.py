@@ -9,7 +9,8 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QColorDialog, QComboBox, QLabel, QMessageBox
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog, QComboBox, QLabel, QMessageBox, QSizePolicy
 from superqt import QCollapsible
 
 from ... import models
@@ -74,7 +75,8 @@ class Teaching(Container):
         )
         self.accuracy = text("accuracy")
         self.report = QLabel()
-        self.report.setWordWrap(True)
+        # wide matrices are cut off rather than all else; wrapped text would hide its last line
+        self.report.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.method = ComboBox(name="method", label="Learn by", choices=_METHODS)
         self.embedding = ComboBox(
             name="embedding",
@@ -206,14 +208,11 @@ class Teaching(Container):
 
     def ask_colour(self, before: str) -> str:
         """Another colour; the same where the user wants none."""
-        from qtpy.QtGui import QColor
-
         colour = QColorDialog.getColor(QColor(before), self.native, "Colour of the class")
         return str(colour.name()) if colour.isValid() else before
 
     def abandon(self) -> None:
         """Stop, and listen no more."""
-        self._timer.stop()
         news.models_changed.disconnect(self.embedding.reset_choices)
         self._check.abandon()
         self._save.abandon()

@@ -27,6 +27,7 @@ from .teach import TeachControl
 from .teaching import Teaching
 
 _LEAST_WIDTH = 380  # px
+_SLICES = ("current_step", "order", "ndisplay")  # events after which another slice is on screen
 
 
 class ClassifyWidget(Container):
@@ -85,9 +86,8 @@ class ClassifyWidget(Container):
         self.model.changed.connect(self._choose_model)
         self.run.changed.connect(self._run_or_cancel)
         self._viewer.layers.events.removed.connect(self._forget_layers)
-        self._viewer.dims.events.current_step.connect(self.results.show_frame)
-        self._viewer.dims.events.order.connect(self.results.show_frame)
-        self._viewer.dims.events.ndisplay.connect(self.results.show_frame)
+        for name in _SLICES:
+            getattr(self._viewer.dims.events, name).connect(self.results.show_frame)
         self.native.destroyed.connect(self._closed)
 
     # --- what is chosen -------------------------------------------------------------------------
@@ -208,5 +208,8 @@ class ClassifyWidget(Container):
 
     def _closed(self) -> None:
         self._listen(None)
+        self._viewer.layers.events.removed.disconnect(self._forget_layers)
+        for name in _SLICES:
+            getattr(self._viewer.dims.events, name).disconnect(self.results.show_frame)
         for each in (self.choice, self.teach, self.teaching, self.results, self.deeds, self._run):
             each.abandon()

@@ -1,16 +1,12 @@
-"""Train the focus restoration that ships and write weights/nafnet.
+"""Train the focus restoration that ships and write weights/nafnet, for make_weights.py.
 
-    python scripts/make_nafnet.py DATA [--runs runs] [--as-it-is]
-
-DATA holds manifest.csv and manifest_unlabelled.csv. It is trained as training.yaml says, then on as
-refining.yaml says. A run that was interrupted goes on; one that is
-finished is only measured and written again. How good it is on images and real stacks is what
-benchmarks/restoration.py tells.
+It is trained as training.yaml says, then on as refining.yaml says, in runs/nafnet. A run that was
+interrupted goes on; one that is finished is only measured and written again. How good it is on
+images and real stacks is what benchmarks/restoration.py tells.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 
@@ -22,7 +18,7 @@ from napari_spheroseg.models import ModelMetadata
 from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
 from napari_spheroseg.models.metadata import TrainingData
 from napari_spheroseg.models.model import sha256_of
-from napari_spheroseg.training.restoration.fit import best_weights, fit
+from napari_spheroseg.training.restoration.fit import fit
 from napari_spheroseg.training.restoration.measure import gains
 from napari_spheroseg.training.restoration.settings import RestorationTraining
 
@@ -34,23 +30,13 @@ ABOUT = (
 )
 
 
-def main() -> None:
-    """Train and ship."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--as-it-is", action="store_true", help="Write what was learnt so far.")
-    options = parser.parse_args()
-    state, folder = None, options.runs / "nafnet"
-    recipes = [read(name) for name in RECIPES]
-    for name, settings in zip(RECIPES, recipes, strict=True):
-        run = folder / name
-        if not options.as_it_is:
-            state = fit(settings, options.data, run, state)
-        elif (run / "best.ckpt").exists():
-            state = best_weights(run)
+def ship(name: str, data: Path, runs: Path) -> None:
+    """Train, and write weights/<name>."""
+    state, recipes = None, [read(recipe) for recipe in RECIPES]
+    for recipe, settings in zip(RECIPES, recipes, strict=True):
+        state = fit(settings, data, runs / name / recipe, state)
     assert state is not None
-    ship(recipes, state, options.data)
+    write(recipes, state, data)
 
 
 def read(name: str) -> RestorationTraining:
@@ -59,7 +45,7 @@ def read(name: str) -> RestorationTraining:
     return RestorationTraining(**yaml.safe_load(content))
 
 
-def ship(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], data: Path) -> None:
+def write(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], data: Path) -> None:
     """Write weights/nafnet."""
     settings = recipes[0]
     save_file({key: value.half().contiguous() for key, value in state.items()}, TARGET / WEIGHTS)
@@ -173,7 +159,3 @@ FAILS = [
     "Blur wider than it was trained on is made a little sharper at most.",
     "Where a stack with a sharp plane exists, use that plane.",
 ]
-
-
-if __name__ == "__main__":
-    main()
