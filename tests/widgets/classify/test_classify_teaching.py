@@ -250,3 +250,38 @@ def test_a_model_s_classes_are_what_teaching_begins_with(taught, draw):
     desk.run()
     desk.widget.model.value = TEACH
     assert [each.name for each in desk.widget.session().lesson.classes] == ["disc", "rod"]
+
+
+def test_a_key_after_next_uncertain_is_for_that_object(taught):
+    desk, _ = taught
+    desk.viewer.cursor.position = (0, 0)  # on the background
+    desk.press(desk.teaching.uncertain)
+    place = desk.results.objects.selected
+    desk.viewer.layers.selection.active = desk.widget.labels.value
+    assert desk.viewer.window._qt_viewer._key_map_handler.press_key("1")
+    assert desk.widget.session().lesson.examples[place] == "disc"
+
+
+def test_the_channel_on_screen_is_learnt_from(desk, draw):
+    image, labels, kinds = draw()
+    two = np.stack([np.zeros_like(image), image])
+    desk.viewer.add_image(two, name="plate", axis_labels=("c", "y", "x"))
+    layer = desk.viewer.add_labels(labels, name="plate labels")
+    assert desk.widget.image.value.name == "plate"
+    desk.viewer.dims.set_point(0, 1)
+    desk.begin("disc", "rod")
+    desk.teach(kinds)
+    assert desk.classes(layer) == kinds
+    assert desk.widget.session().stock.features["mean_intensity"].min() > 200
+
+
+def test_a_click_on_the_background_or_a_drag_gives_nothing(desk, draw):
+    image, labels, _ = draw()
+    layer = desk.open(image, labels)
+    desk.begin("disc", "rod")
+    desk.results.classes.selected = "rod"
+    desk.click_at((0, 0))
+    layer.mode = "paint"
+    desk.click(2)
+    layer.mode = "pan_zoom"
+    assert not desk.widget.session().lesson.examples
