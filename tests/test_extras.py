@@ -118,7 +118,7 @@ def test_what_is_installed_is_not_imported_to_see_that(monkeypatch):
 
 
 def test_a_part_of_what_is_missing_is_missing(monkeypatch):
-    with pytest.raises(MissingPackage, match="no_such_package.part is not installed"):
+    with pytest.raises(MissingPackage, match=r"no_such_package\.part is not installed"):
         require("no_such_package.part")
 
 

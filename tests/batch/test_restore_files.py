@@ -88,6 +88,13 @@ def test_results_of_two_tasks_are_not_mixed(run, out, paths, bright):
         list(segment_files(paths, out, str(bright), **HOW))
 
 
+def test_results_of_another_task_cannot_be_gone_on_with(run, out, paths, bright):
+    run(paths[:1])
+    with pytest.raises(BadSetting, match="results of a restoration"):
+        list(segment_files(paths, out, str(bright), existing="resume", **HOW))
+    assert (out / "a_restored.tif").exists()
+
+
 def test_a_constant_image_is_told_of(run, tmp_path, out):
     path = tmp_path / "flat.tif"
     tifffile.imwrite(path, np.full((20, 30), 7, np.uint8))

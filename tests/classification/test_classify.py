@@ -168,3 +168,23 @@ def test_torch_is_not_imported_before_it_is_needed():
     code = "import sys, napari_spheroseg as ss; ss.classify, ss.features; "
     checks = "assert not {'torch', 'sklearn', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code + checks], check=True)
+
+
+@pytest.mark.parametrize("frames", [[0], 3, [("a",)], [(7,)], []])
+def test_frames_that_are_none_are_refused(image, labels, classifier, frames):
+    with pytest.raises(BadSetting):
+        classify(np.stack([image] * 2), np.stack([labels] * 2), classifier, frames=frames)
+
+
+def test_a_frame_that_is_named_twice_is_classified_once(image, labels, classifier):
+    stack, both = np.stack([image] * 2), np.stack([labels] * 2)
+    table = classify(stack, both, classifier, axes="TYX", frames=[(1,), (1,)])
+    assert table["label"].tolist() == [2, 7, 12, 31, 32, 900]
+
+
+def test_an_image_without_a_number_is_refused_without_a_warning_of_numpy(
+    labels, classifier, recwarn
+):
+    with pytest.raises(BadImage, match="No value"):
+        classify(np.full(labels.shape, np.nan), labels, classifier)
+    assert not recwarn

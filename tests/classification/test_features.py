@@ -93,3 +93,13 @@ def test_no_objects_are_a_table_of_the_same_columns(two):
 def test_labels_of_another_shape_are_refused(two):
     with pytest.raises(BadImage, match="not of an image"):
         features(two[:10], np.zeros(two.shape))
+
+
+def test_a_boolean_image_counts_as_0_and_1(two):
+    table = features(two, two == 4).set_index("label")
+    assert table["mean_intensity"].to_dict() == {4: 1, 9: 0}
+
+
+def test_labels_above_what_a_table_holds_are_refused_not_wrapped(two):
+    with pytest.raises(BadImage, match="more than can be told apart"):
+        features(np.where(two > 0, two.astype(np.uint64) + np.uint64(2**63), np.uint64(0)))

@@ -182,3 +182,24 @@ def test_skewness_is_corrected_and_0_of_few_values():
     n = len(values)
     assert skewness(values) == pytest.approx(moment * np.sqrt(n * (n - 1)) / (n - 2))
     assert skewness(values[:9]) == 0
+
+
+def test_objects_that_get_no_class_are_told_of(dish, collection):
+    image, labels = dish
+    image = np.where(labels == 8, np.nan, image)
+    table = classify(image, labels, collection("pi.skops", skops.io.dumps(fitted())))
+    assert table["class"].isna().tolist() == [False, True]
+    assert "1 of 2 objects have no class" in table.attrs["warnings"][0]
+
+
+def test_the_recipe_has_the_checksum_of_the_classifier_s_file(dish, collection):
+    content = skops.io.dumps(fitted())
+    table = classify(*dish, collection("pi.skops", content))
+    assert table.attrs["recipe"]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_boolean_image_is_measured_as_0_and_1(dish):
+    image, labels = dish
+    found = measurements(image > 20, objects_of(labels), ["mean_intensity", "background"])
+    assert found["mean_intensity"].tolist() == [1, 0]
+    assert found["background"].tolist() == [0, 0]

@@ -1,6 +1,7 @@
 """``spheroseg classify``."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import tifffile
 import torch
 from safetensors.torch import save_file
 
-from napari_spheroseg import networks
+from napari_spheroseg import models, networks
 from napari_spheroseg.classification.run import classify
 from napari_spheroseg.models import ModelMetadata, library
 from napari_spheroseg.models.metadata import Crop
@@ -108,3 +109,27 @@ def test_another_model_is_not_mixed_in(spheroseg, images, sizes, bright, tmp_pat
     status, _, complaints = spheroseg(*call, "--model", bright)
     assert status == 2
     assert "for segmentation" in complaints[0]
+
+
+def test_without_a_model_it_is_the_librarys_default(
+    spheroseg, images, sizes, models_folder, tmp_path
+):
+    shutil.copytree(sizes, models_folder / "sizes")
+    models.set_default("sizes")
+    out = tmp_path / "out"
+    status, _, _ = spheroseg("classify", images[0], "-o", out, "--labels", images[1])
+    assert status == 0
+    assert json.loads((out / "run.json").read_text())["recipe"]["model"] == "sizes"
+
+
+def test_several_workers_find_what_one_process_finds(
+    spheroseg, images, sizes, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(images[1].parent)
+    how = ("classify", images[0], "--labels", images[1].name, "--model", sizes, "--device", "cpu")
+    status, said, complaints = spheroseg(*how, "-o", tmp_path / "two", "--workers", 1)
+    assert (status, complaints) == (0, [])
+    assert "Watch the workers at http" in said
+    spheroseg(*how, "-o", tmp_path / "one")
+    one, two = (pd.read_csv(tmp_path / out / "classes.csv") for out in ("one", "two"))
+    pd.testing.assert_frame_equal(one, two)

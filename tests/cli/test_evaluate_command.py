@@ -79,6 +79,15 @@ def test_options_reach_the_recipe(evaluate, manifest, folder):
     ]
 
 
+def test_the_precision_is_the_one_that_was_asked_for(evaluate, manifest, folder):
+    asked = ("--precision", "float32", "--backend", "torch")
+    assert evaluate(manifest, *asked)[0] == 0
+    assert record(folder)["recipe"]["made_with"]["precision"] == "float32"
+    status, _, complaints = evaluate(manifest, "--precision", "float128")
+    assert (status, len(complaints)) == (2, 1)
+    assert "There is no precision 'float128'" in complaints[0]
+
+
 def test_as_many_of_the_worst_are_pictured_as_asked_for(evaluate, folder):
     evaluate(folder / "images", "--masks", folder / "masks", "--worst", 1)
     assert len(list((folder / "out" / "pictures").iterdir())) == 1

@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tifffile
 
+from napari_spheroseg import models
 from napari_spheroseg.readwrite.images import read_image
 
 
@@ -77,3 +79,13 @@ def test_segment_restores_first_where_it_is_asked_to(spheroseg, folder, bright, 
     assert "0 objects" in spheroseg("segment", *given, "-o", tmp_path / "dim")[1]
     again = spheroseg("segment", *given, "-o", tmp_path / "out", "--restore", restorer(0.25))
     assert "3 objects" in again[1]
+
+
+def test_without_a_model_it_is_the_librarys_default(
+    spheroseg, restorer, folder, models_folder, tmp_path
+):
+    shutil.copytree(restorer(0.25), models_folder / "sharpen")
+    models.set_default("sharpen")
+    status, _, _ = spheroseg("restore", folder, "-o", tmp_path / "out", "--device", "cpu")
+    assert status == 0
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["recipe"]["model"] == "sharpen"

@@ -275,3 +275,14 @@ def test_labels_of_another_shape_are_refused():
 def test_objects_out_of_focus_are_told_of(scores, told):
     said = warn_out_of_focus(pd.Series(scores, dtype=float), 0.5)
     assert said is None if told is None else said.startswith(told)
+
+
+@pytest.mark.parametrize("frames", [[0], [[9]], []])
+def test_frames_that_are_none_are_refused(frames, score):
+    with pytest.raises(BadSetting):
+        score(np.zeros((2, 64, 64)), frames=frames)
+
+
+def test_frames_may_be_named_by_lists(score):
+    stack = np.random.default_rng(0).random((2, 64, 64))
+    assert list(score(stack, frames=[[1]]).fields) == [(1,)]

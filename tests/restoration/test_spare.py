@@ -84,3 +84,10 @@ def test_a_mixed_plane_keeps_its_type_and_lies_between(dtype):
 def test_what_is_no_number_stays_so_in_a_mixed_plane():
     plane = np.array([[np.nan, 1.0]], np.float32)
     assert np.isnan(mix(plane, np.array([[np.nan, 3.0]], np.float32), 0.5)[0, 0])
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.3, [True, False]), (0.7, [True, True])])
+def test_a_boolean_plane_becomes_the_nearer_of_the_two(share, expected):
+    mixed = mix(np.array([[True, False]]), np.array([[True, True]]), share)
+    assert mixed.dtype == bool
+    assert mixed.tolist() == [expected]

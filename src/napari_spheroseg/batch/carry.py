@@ -106,13 +106,30 @@ def _run(events: Generator[Event], job: Task, journal: Journal) -> Iterator[Even
         write_record(journal, job.folder)
 
 
-def made(out: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Recipe of, and what was written of, the results that a folder holds."""
+def made(out: Path, task: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Recipe of, and what was written of, the results that a folder holds.
+
+    Raises
+    ------
+    BadSetting
+        They are results of another task.
+    """
     if not (out / NAME).exists():
         return None
     with Journal(out) as journal:
         recipe = journal.get("recipe")
-        return None if recipe is None else (recipe, journal.get("written"))
+        if recipe is None:
+            return None
+        _same_task(journal, task)
+        return recipe, journal.get("written")
+
+
+def _same_task(journal: Journal, task: str) -> None:
+    if (found := journal.get("task", task)) != task:
+        raise BadSetting(
+            f"{journal.path.parent} holds results of a {found}",
+            hint="Choose another folder, or delete them and begin anew (--overwrite).",
+        )
 
 
 def _overwrite(journal: Journal, out: Path) -> None:
@@ -126,11 +143,7 @@ def _agree(journal: Journal, job: Task) -> None:
     recipe, written = job.recipe.model_dump(mode="json"), job.written
     now, then = {**_essence(recipe), **written}, journal.get("recipe")
     if then is not None and any(done.files for _, done in journal.entries().values()):
-        if (task := journal.get("task", job.task)) != job.task:
-            raise BadSetting(
-                f"{journal.path.parent} holds results of a {task}",
-                hint="Choose another folder, or delete them and begin anew (--overwrite).",
-            )
+        _same_task(journal, job.task)
         then = {**_essence(then), **journal.get("written")}
         known = type(job.settings).model_fields | type(job.recipe).model_fields
         newer = {name: each.default for name, each in known.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..classification.result import PROBABILITY, class_map, count
 from ..classification.run import classify_steps, open_judge
 from ..classification.settings import ClassifySettings
 from ..errors import BadSetting
-from ..models.library import entries
+from ..models.library import METADATA, entries
 from ..segmentation.result import Segmentation
 from ..steps import run_to_end
 
@@ -39,15 +40,31 @@ def classified(result: Segmentation, model: str) -> tuple[Segmentation, tuple[st
     return result.with_columns(done.table, **classification), done.warnings
 
 
-def judge_of(model: str, device: str) -> Judge:
-    """A classifier, opened once for all images of a batch."""
-    found = entries().get(model)
-    return _opened(model, device, "" if found is None else found[0].model_dump_json())
+def judge_of(
+    model: str,
+    device: str,
+    backend: str = "auto",
+    precision: str = "auto",
+    allow: str | None = None,
+) -> Judge:
+    """A classifier, opened once for all images of a batch; arguments are those of `open_judge`."""
+    return _opened(model, device, backend, precision, allow, _state(model))
 
 
 @lru_cache(maxsize=1)
-def _opened(model: str, device: str, metadata: str) -> Judge:
-    return open_judge(model, device)  # opened anew where its metadata are others
+def _opened(
+    model: str, device: str, backend: str, precision: str, allow: str | None, state: str
+) -> Judge:
+    return open_judge(model, device, backend, precision, allow=allow)  # anew in another state
+
+
+def _state(model: str) -> str:
+    """What changes when another model takes its name or its path."""
+    if (found := entries().get(model)) is not None:
+        return found[0].model_dump_json()
+    path = Path(model.partition("#")[0])
+    path = path / METADATA if path.is_dir() else path
+    return str(path.stat().st_mtime_ns) if path.exists() else ""
 
 
 def classes_of(table: pd.DataFrame) -> tuple[str, ...]:

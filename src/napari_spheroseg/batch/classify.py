@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..classification.judge import Judge
 from ..classification.result import Classification, class_map
@@ -18,13 +19,16 @@ from ..readwrite.images import ImageFile, open_image
 from ..readwrite.tiff import write_labels
 from ..steps import Step
 from .carry import Existing, carry_out, ended, made
-from .classes import counts
+from .classes import counts, judge_of
 from .cluster import Where
 from .items import Done, Item
 from .journal import Journal
-from .labelled import LabelledFile, find_labels
+from .labelled import LabelledFile, check_labels, find_labels
 from .settings import BatchSettings
 from .tables import write_tables
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CLASSES = "classes.csv"
 
@@ -80,7 +84,12 @@ class ClassifyJob:
 
     def open(self, device: str, backend: str, precision: str) -> Judge:
         """The recipe's model."""
-        return open_judge(self.recipe.model, device, backend, precision, allow=self.allow)
+        return judge_of(self.recipe.model, device, backend, precision, self.allow)
+
+    def checksum(self, opened: Judge) -> str | None:
+        """Of the model's file."""
+        checksum: str | None = opened.recipe["sha256"]
+        return checksum
 
     def predict(
         self, image: ImageFile, item: Item, predictor: Judge
@@ -138,6 +147,7 @@ def classify_files(
     precision: str = "auto",
     allow: str | None = None,
     existing: Existing = "continue",
+    client: Client | None = None,
     timeout: float = BatchSettings().timeout,
     **settings: Any,
 ) -> Iterator[Item]:
@@ -156,7 +166,7 @@ def classify_files(
         ``masks/{stem}_mask.png``; or one file.
     model, device, backend, precision, allow
         As in `classify`.
-    existing
+    existing, client
         As in `run_batch`.
     timeout : float
         Seconds after which reading or writing an image has failed.
@@ -174,16 +184,19 @@ def classify_files(
     ChangedRecipe
         The folder's results were made in another way.
     SpherosegError
-        The model, the device or a setting cannot be used, the folder cannot be written, holds
-        results of another task, or another process is writing into it.
+        No image has labels; the model, the device or a setting cannot be used; the folder cannot
+        be written, holds results of another task, or another process is writing into it.
     """
-    if existing == "resume" and (found := made(out)):
+    if existing == "resume" and (found := made(out, ClassifyJob.task)):
         settings = found[0]
         model = settings.pop("model")
+    labels = os.path.abspath(labels)  # noqa: PTH100 - a worker may be in another folder
+    paths = list(paths)
+    check_labels(paths, labels)
     judge: Any = open_judge(model, device, backend, precision, allow=allow)
     made_with = {"device": "cpu", "sha256": None, **judge.recipe, "versions": versions()}
     recipe = ClassificationRecipe(**{**settings, "model": model, "made_with": made_with})
     job = ClassifyJob(out, recipe, BatchSettings(timeout=timeout), labels, allow)
     sources = [LabelledFile(path, labels) for path in paths]
     where = Where(device, backend, precision)
-    yield from ended(carry_out(sources, job, judge, where, existing))
+    yield from ended(carry_out(sources, job, judge, where, existing, client))

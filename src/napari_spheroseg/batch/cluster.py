@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadSetting, NoDevice, SpherosegError, WrongWeights, reason
 from ..extras import require
 from ..inference import devices
-from ..inference.predictor import Predictor
 from ..steps import run_to_end
 from .items import Done, Item, Source
 from .lane import Lane
@@ -192,14 +191,14 @@ def _work(source: Source, item: Item, job: Task, where: Where, neighbours: int) 
         lane.close()
 
 
-def _predictor(job: Task, where: Where, neighbours: int) -> Predictor:
+def _predictor(job: Task, where: Where, neighbours: int) -> Any:
     """The model that this worker holds; it is opened once."""
     from dask.system import CPU_COUNT
 
     devices.use_threads(max(1, CPU_COUNT // neighbours))
     recipe = job.recipe
-    predictor: Predictor = job.open(_device(where.device), where.backend, where.precision)
-    if predictor.model.metadata.sha256 != recipe.made_with["sha256"]:
+    predictor = job.open(_device(where.device), where.backend, where.precision)
+    if job.checksum(predictor) != recipe.made_with["sha256"]:
         raise WrongWeights(
             f"A worker has other weights of '{recipe.model}'",
             hint="Install the same model on all machines.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,26 @@ class LabelledFile(File):
     def mark(self) -> str:
         """Size and time of change of both files."""
         return f"{super().mark()} {File(find_labels(self.path, self.labels)).mark()}"
+
+
+def check_labels(images: Sequence[Path], labels: str) -> None:
+    """Refuse labels of which none belongs to an image, before earlier results make way.
+
+    Raises
+    ------
+    UnreadableFile
+        No image has labels.
+    """
+    missing: UnreadableFile | None = None
+    for image in images:
+        try:
+            find_labels(image, labels)
+        except UnreadableFile as error:
+            missing = missing or error
+        else:
+            return
+    if missing is not None:
+        raise missing
 
 
 def find_labels(image: Path, labels: str) -> Path:

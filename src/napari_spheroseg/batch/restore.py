@@ -54,6 +54,10 @@ class RestoreJob:
         """The recipe's model."""
         return open_restorer(self.recipe.model, device, backend, precision)
 
+    def checksum(self, opened: Predictor) -> str | None:
+        """Of the model's weights."""
+        return opened.model.metadata.sha256
+
     def predict(
         self, image: ImageFile, item: Item, predictor: Predictor
     ) -> Generator[Step, None, Restoration]:
@@ -121,7 +125,7 @@ def restore_files(
         The model, the device or a setting cannot be used, the folder cannot be written, holds
         results of another task, or another process is writing into it.
     """
-    if existing == "resume" and (found := made(out)):
+    if existing == "resume" and (found := made(out, RestoreJob.task)):
         settings = found[0]
         model = settings.pop("model")
     predictor = open_restorer(model, device, backend, precision)

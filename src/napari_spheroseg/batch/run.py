@@ -76,7 +76,7 @@ def run_batch(
     wanted = BatchSettings(
         **{name: settings.pop(name) for name in BatchSettings.model_fields if name in settings}
     )
-    if existing == "resume" and (found := made(out)):
+    if existing == "resume" and (found := made(out, Job.task)):
         recipe, written = found
         model, threshold = recipe.pop("model"), recipe.pop("threshold")
         pixel_size = recipe.pop("pixel_size")

@@ -72,6 +72,10 @@ class Job:
             open_detector(device=device, backend=backend)  # fails here, not at the first image
         return open_predictor(self.recipe.model, device, backend, precision)
 
+    def checksum(self, opened: Predictor) -> str | None:
+        """Of the model's weights."""
+        return opened.model.metadata.sha256
+
     def predict(
         self, image: ImageFile, item: Item, predictor: Predictor
     ) -> Generator[Step, None, Result]:

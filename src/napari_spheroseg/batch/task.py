@@ -46,9 +46,10 @@ class Task(Protocol):
     def open(self, device: str, backend: str, precision: str) -> Any:
         """What runs the recipe's model: a `Predictor`, or a `Judge` of classes."""
 
-    def predict(
-        self, image: ImageFile, item: Item, predictor: Any
-    ) -> Generator[Step, None, Any]:
+    def checksum(self, opened: Any) -> str | None:
+        """Of the weights that it runs, by which workers see that all have the same."""
+
+    def predict(self, image: ImageFile, item: Item, predictor: Any) -> Generator[Step, None, Any]:
         """What the model makes of an image."""
 
     def finish(self, result: Any, item: Item, mark: str, seconds: float) -> Done:

@@ -52,13 +52,18 @@ def objects_of(labels: NDArray[np.integer]) -> Objects:
     Raises
     ------
     BadImage
-        Labels are no plane of whole numbers.
+        Labels are no plane of whole numbers, or above 2**63.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iub" or labels.ndim != 2:
         raise BadImage(
             f"Labels of type {labels.dtype} and shape {labels.shape} are no objects of a plane",
             hint="Give whole numbers of two axes; 0 is background.",
+        )
+    if labels.dtype == np.uint64 and labels.max(initial=0) > np.iinfo(np.int64).max:
+        raise BadImage(
+            f"Labels go up to {labels.max()}: that is more than can be told apart",
+            hint="Number the objects anew, for instance with skimage.measure.label.",
         )
     names, numbered, boxes = number_objects(labels)
     return Objects(np.asarray(names, np.int64), numbered, boxes)

@@ -22,9 +22,23 @@ _PATTERNS = 10  # of a pixel's eight neighbours: 0 to 8 brighter ones in a row, 
 
 
 def background_of(plane: NDArray[Any], objects: NDArray[np.int32], share: float) -> float:
-    """Quantile of the pixels that belong to no object; NaN where there are none."""
+    """Quantile of the pixels that belong to no object; NaN where there are none.
+
+    Parameters
+    ----------
+    plane : ndarray, (Y, X)
+        Of numbers: see `countable`.
+    objects : ndarray of int32, (Y, X)
+    share : float
+        In [0, 1].
+    """
     ground = plane[(objects == 0) & np.isfinite(plane)]
     return float(np.quantile(ground, share)) if ground.size else float("nan")
+
+
+def countable(plane: NDArray[Any]) -> NDArray[Any]:
+    """Grey values that can be reckoned with: of a boolean plane 0 and 1."""
+    return plane.astype(np.uint8) if plane.dtype.kind == "b" else plane
 
 
 class Grey:
@@ -38,6 +52,7 @@ class Grey:
     """
 
     def __init__(self, plane: NDArray[Any], objects: Objects) -> None:
+        plane = countable(plane)
         good = np.isfinite(plane)
         low, high = np.percentile(plane[good], (1, 99)) if good.any() else (np.nan, np.nan)
         self.is_flat = not low < high

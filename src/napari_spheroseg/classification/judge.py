@@ -141,7 +141,7 @@ class NetworkJudge:
         """Whether the image's grey values are those that the network knows."""
         preparation = settings.preparation(self.predictor.model.metadata)
         low, high = preparation.low, preparation.high
-        brightest = float(np.nanmax(plane))
+        brightest = float(plane[np.isfinite(plane)].max())
         if preparation.intensity != "fixed" or brightest <= high + (high - low):
             return ()
         return (

@@ -35,13 +35,16 @@ class MeasuredJudge:
     classifier : _Fitted or _Session
     reference : str
         What it was opened as.
+    sha256 : str
+        Of its file.
     """
 
     classifier: _Fitted | _Session
     reference: str
+    sha256: str
 
     @classmethod
-    def of(cls, opened: Any, reference: str) -> MeasuredJudge:
+    def of(cls, opened: Any, reference: str, sha256: str) -> MeasuredJudge:
         """Wrap what `Collection.classifier` gives.
 
         Raises
@@ -56,7 +59,7 @@ class MeasuredJudge:
                 hint="It needs feature_names_in_, or metadata 'feature_names' in ONNX.",
             )
         check_names(wrapped.features)
-        return cls(wrapped, reference)
+        return cls(wrapped, reference, sha256)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,8 +68,9 @@ class MeasuredJudge:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What it was opened as, and its features."""
-        return {"model": self.reference, "features": list(self.classifier.features)}
+        """What it was opened as, its checksum and its features."""
+        features = list(self.classifier.features)
+        return {"model": self.reference, "sha256": self.sha256, "features": features}
 
     def judge(
         self, plane: NDArray[Any], objects: Objects, settings: ClassifySettings

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadSetting
 from .crops import Objects
-from .grey import background_of
+from .grey import background_of, countable
 
 Array = NDArray[np.float64]
 _GROUND = 0.1  # quantile of the pixels without objects that is the background
@@ -94,6 +94,7 @@ def measurements(plane: NDArray[Any], objects: Objects, names: Iterable[str]) ->
 
     names = list(names)
     check_names(names)
+    plane = countable(plane)
     background = background_of(plane, objects.numbered, _GROUND)
     regions = regionprops(objects.numbered, intensity_image=plane)
     found: dict[str, Array] = {}

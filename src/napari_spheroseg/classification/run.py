@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BadSetting
+from ..errors import BadImage, BadSetting
 from ..inference.frames import Frames, Index
 from ..inference.prepare import has_no_number
 from ..inference.shared import shared_predictor
 from ..models import Model, info, known, load
 from ..models.collections.classifiers import PICKLED, SKOPS, open_classifier
+from ..models.model import sha256_of
 from ..steps import Progress, Step, Steps, run_to_end
 from .crops import objects_of
 from .features import check_labels
@@ -68,12 +69,8 @@ def classify_steps(
     """
     settings = settings or ClassifySettings()
     labels = check_labels(frames, labels)
-    wanted = [tuple(each) for each in (frames.indices() if indices is None else indices)]
-    if outside := set(wanted) - set(frames.indices()):
-        raise BadSetting(
-            f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
-        )
-    done = blind = 0
+    wanted = frames.chosen(indices)
+    done = blind = untold = 0
     found = []
     warnings: dict[str, None] = {}
     for number, index in enumerate(wanted):
@@ -81,7 +78,11 @@ def classify_steps(
         judgement = Judgement.none(len(objects), len(judge.classes))
         if len(objects):
             plane = frames[index]
-            if len(wanted) > 1 and has_no_number(plane):
+            if has_no_number(plane):
+                if len(wanted) == 1:
+                    raise BadImage(
+                        "No value of the image is a number", hint="Every pixel is NaN or infinite."
+                    )
                 blind += 1
             else:
                 if not warnings:
@@ -91,6 +92,7 @@ def classify_steps(
                     left = each.total * (len(wanted) - number)  # as if all were like this one
                     yield Step(done + each.done, done + left, index)
                 judgement = steps.result
+                untold += int((judgement.chosen < 0).sum())
         done += len(objects)
         found.append((index, objects.names, judgement))
     if not done:
@@ -99,6 +101,9 @@ def classify_steps(
         warnings[f"{blind} of {len(wanted)} frames hold no number: their objects have no class"] = (
             None
         )
+    if untold:
+        told = f"{untold} of {done} objects have no class: a measure of theirs is no number"
+        warnings[told] = None
     recipe = {
         **judge.recipe,
         "axes": frames.axes,
@@ -163,9 +168,11 @@ def _open_measured(model: str, allow: str | None) -> Judge | None:
 
         collection = open_collection(archive)
         if key in collection.classifiers:
-            return MeasuredJudge.of(collection.classifier(key, allow=allow), model)
+            opened = collection.classifier(key, allow=allow)
+            return MeasuredJudge.of(opened, model, collection.checksum(key))
     elif Path(model).suffix.lower() in (SKOPS, *PICKLED) and Path(model).is_file():
-        return MeasuredJudge.of(open_classifier(Path(model).stem, Path(model), allow), model)
+        opened = open_classifier(Path(model).stem, Path(model), allow)
+        return MeasuredJudge.of(opened, model, sha256_of(Path(model)))
     return None
 
 

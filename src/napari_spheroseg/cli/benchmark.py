@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ..benchmark.settings import GROW_FRAMES, GROW_SIZES, BenchmarkSettings
 from ..errors import BadSetting
+from .options import Device, ReportFolder
 
 if TYPE_CHECKING:
     from ..benchmark.results import Results
@@ -28,9 +29,7 @@ def _commas(numbers: Iterable[int]) -> str:
 
 
 def benchmark(
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the report; made if need be.")
-    ],
+    out: ReportFolder,
     models: Annotated[
         list[str] | None,
         typer.Argument(help="Models, or networks with --published  [default: all]"),
@@ -44,9 +43,7 @@ def benchmark(
     precisions: Annotated[
         str, typer.Option(help="float32, bfloat16, float16, with commas; all; auto (the fastest).")
     ] = "float32,auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")
-    ] = "auto",
+    device: Device = "auto",
     repeats: Annotated[int, typer.Option(help="Measurements of each, after a warm-up.")] = 5,
     threads: Annotated[int, typer.Option(help="Threads on the CPU; 0: one a core.")] = 0,
     memory: Annotated[bool, typer.Option(help="Measure peak memory.")] = True,

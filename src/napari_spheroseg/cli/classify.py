@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..batch.settings import BatchSettings
 from ..classification.settings import ClassifySettings
+from ..models import default
 from .batches import pixel_pair_of, work_through
-from .options import with_settings
+from .options import (
+    Axes,
+    Backend,
+    Classifier,
+    Device,
+    Inputs,
+    Out,
+    Overwrite,
+    PixelSizeText,
+    Precision,
+    Reserve,
+    Resume,
+    Scheduler,
+    Workers,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from ..batch.items import Item
@@ -21,13 +36,8 @@ SHOWN = ("intensity", "low", "high", "size", "batch_size")
 
 @with_settings((ClassifySettings, SHOWN), (BatchSettings, ("timeout",)))
 def classify(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Images, folders or patterns: TIFF, OME-Zarr, PNG, JPEG, BMP."),
-    ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")
-    ],
+    inputs: Inputs,
+    out: Out,
     labels: Annotated[
         str,
         typer.Option(
@@ -35,42 +45,22 @@ def classify(
             "'masks/{stem}_mask.png'; or one file."
         ),
     ],
-    model: Annotated[
-        str,
-        typer.Option(help="Name of a classifier, its path, or collection.zip#pi_classification."),
-    ] = "cell_classifier",
+    model: Classifier = None,
     allow: Annotated[
         str | None,
         typer.Option(help="SHA-256 of the one pickle that may be opened, though it may run code."),
     ] = None,
-    pixel_size: Annotated[
-        str | None,
-        typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
-    ] = None,
+    pixel_size: PixelSizeText = None,
     channel: Annotated[int | None, typer.Option(help="Channel to look at, from 0.")] = None,
-    axes: Annotated[
-        str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")
-    ] = "auto",
-    backend: Annotated[
-        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto (as the model asks), float32, bfloat16 or float16.")
-    ] = "auto",
-    reserve: Annotated[
-        float,
-        typer.Option(help="GB of the device to book for this run, waiting if need be."),
-    ] = 0.0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the settings of the results in the folder."),
-    ] = False,
+    axes: Axes = None,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    reserve: Reserve = 0.0,
+    workers: Workers = 0,
+    scheduler: Scheduler = "",
+    overwrite: Overwrite = False,
+    resume: Resume = False,
     *,
     settings: dict[str, Any],
 ) -> int:
@@ -90,7 +80,7 @@ def classify(
         paths,
         out,
         labels,
-        model,
+        model or default("classification"),
         device=device,
         backend=backend,
         precision=precision,
@@ -105,8 +95,8 @@ def classify(
         existing=existing,
         device=device,
         reserve=reserve,
-        workers=0,
-        scheduler="",
+        workers=workers,
+        scheduler=scheduler,
     )
 
 

@@ -14,7 +14,15 @@ from rich.table import Table
 
 from ..models import Preparation, default
 from ..segmentation.settings import PostProcessing
-from .options import MODEL, with_settings
+from .options import (
+    Backend,
+    Device,
+    Precision,
+    ReportFolder,
+    Segmenter,
+    Threshold,
+    with_settings,
+)
 from .segment import PREPARATION
 
 _SHOWN = (
@@ -33,24 +41,19 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(help="CSV with the columns file and mask_file, or a folder of images.")
     ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the report; made if need be.")
-    ],
+    out: ReportFolder,
     masks: Annotated[
         Path | None, typer.Option(help="Folder of masks, where the data are a folder of images.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
+    model: Segmenter = None,
     part: Annotated[
         str, typer.Option(help="test, val, train or all, where the CSV says.")
     ] = "test",
-    threshold: Annotated[
-        float, typer.Option(help="Pixels of a higher probability belong to an object.")
-    ] = 0.5,
+    threshold: Threshold = 0.5,
     worst: Annotated[int, typer.Option(min=0, help="Worst cases of each source to picture.")] = 3,
-    device: Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps or cpu.")] = "auto",
-    backend: Annotated[
-        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
-    ] = "auto",
+    device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
     *,
     settings: dict[str, Any],
 ) -> int:
@@ -69,6 +72,7 @@ def evaluate(
             worst=worst,
             device=device,
             backend=backend,
+            precision=precision,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             **settings,
         )

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from .options import NAME_OR_PATH
+
 
 def export(
-    name: Annotated[str, typer.Argument(help="Name of a model, or path of a checkpoint.")],
+    name: Annotated[str, typer.Argument(help=f"{NAME_OR_PATH}.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")],
     format: Annotated[
         str | None,

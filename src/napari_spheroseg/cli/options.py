@@ -1,19 +1,74 @@
-"""Command line options made from settings: nothing is listed twice."""
+"""Options that commands share, and options made from settings: nothing is listed twice."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any, Optional, get_origin
 
 import typer
 
 from ..settings import Settings, plain_type
 
-MODEL = (
-    "Name of a model, or path of a checkpoint  [default: as spheroseg models default says; unet]"
-)
+NAME_OR_PATH = "Name of a model, or path of a checkpoint"
+
+
+def _model(what: str, shipped: str) -> Any:
+    return typer.Option(help=f"{what}  [default: as spheroseg models default says; {shipped}]")
+
+
+Segmenter = Annotated[str | None, _model(NAME_OR_PATH, "unet")]
+Restorer = Annotated[
+    str | None, _model("Name of a restoration model, or path of a checkpoint", "nafnet")
+]
+Classifier = Annotated[
+    str | None,
+    _model(
+        "Name of a classifier, its path, or collection.zip#pi_classification", "cell_classifier"
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")]
+Backend = Annotated[
+    str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
+]
+Precision = Annotated[
+    str,
+    typer.Option(help="auto (the fastest that the model bears), float32, bfloat16 or float16."),
+]
+Threshold = Annotated[
+    float, typer.Option(help="Pixels of a higher probability belong to an object.")
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Images, folders or patterns: TIFF, OME-Zarr, PNG, JPEG, BMP."),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")]
+ReportFolder = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder for the report; made if need be.")
+]
+PixelSizeText = Annotated[
+    str | None,
+    typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
+]
+Axes = Annotated[
+    str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
+]
+Reserve = Annotated[
+    float, typer.Option(help="GB of the device to book for this run, waiting if need be.")
+]
+Workers = Annotated[int, typer.Option(help="Processes that share the work; 0: this one alone.")]
+Scheduler = Annotated[
+    str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the settings of the results in the folder."),
+]
 
 
 def with_settings(

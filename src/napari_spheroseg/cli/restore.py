@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..batch.settings import BatchSettings
-from ..models import Preparation
+from ..models import Preparation, default
 from .batches import pixel_pair_of, work_through
-from .options import with_settings
+from .options import (
+    Axes,
+    Backend,
+    Device,
+    Inputs,
+    Out,
+    Overwrite,
+    PixelSizeText,
+    Precision,
+    Reserve,
+    Restorer,
+    Resume,
+    Scheduler,
+    Workers,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from ..batch.items import Item
@@ -21,54 +35,24 @@ PREPARATION = ("scale", "tile", "overlap", "low", "high", "intensity", "clip")
 
 @with_settings((Preparation, PREPARATION), (BatchSettings, ("timeout",)))
 def restore(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Images, folders or patterns: TIFF, OME-Zarr, PNG, JPEG, BMP."),
-    ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")
-    ],
-    model: Annotated[
-        str, typer.Option(help="Name of a restoration model, or path of a checkpoint.")
-    ] = "nafnet",
-    pixel_size: Annotated[
-        str | None,
-        typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
-    ] = None,
+    inputs: Inputs,
+    out: Out,
+    model: Restorer = None,
+    pixel_size: PixelSizeText = None,
     channel: Annotated[int | None, typer.Option(help="Channel to restore, from 0.")] = None,
-    axes: Annotated[
-        str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
-    ] = None,
+    axes: Axes = None,
     rescale: Annotated[
         bool,
         typer.Option(help="Return to the grey values and the type of the image, else float32."),
     ] = True,
-    device: Annotated[
-        str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")
-    ] = "auto",
-    backend: Annotated[
-        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto (as the model asks), float32, bfloat16 or float16.")
-    ] = "auto",
-    reserve: Annotated[
-        float,
-        typer.Option(help="GB of the device to book for this run, waiting if need be."),
-    ] = 0.0,
-    workers: Annotated[
-        int, typer.Option(help="Processes that share the work; 0: this one alone.")
-    ] = 0,
-    scheduler: Annotated[
-        str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
-    ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the settings of the results in the folder."),
-    ] = False,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    reserve: Reserve = 0.0,
+    workers: Workers = 0,
+    scheduler: Scheduler = "",
+    overwrite: Overwrite = False,
+    resume: Resume = False,
     *,
     settings: dict[str, Any],
 ) -> int:
@@ -87,7 +71,7 @@ def restore(
         restore_files,
         paths,
         out,
-        model,
+        model or default("restoration"),
         device=device,
         backend=backend,
         precision=precision,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,23 @@ from ..batch.settings import BatchSettings
 from ..models import Preparation, default
 from ..segmentation.settings import PostProcessing
 from .batches import pixel_pair_of, work_through
-from .options import MODEL, with_settings
+from .options import (
+    Axes,
+    Backend,
+    Device,
+    Inputs,
+    Out,
+    Overwrite,
+    PixelSizeText,
+    Precision,
+    Reserve,
+    Resume,
+    Scheduler,
+    Segmenter,
+    Threshold,
+    Workers,
+    with_settings,
+)
 
 if TYPE_CHECKING:
     from ..batch.items import Item
@@ -33,21 +48,11 @@ PREPARATION = (
 
 @with_settings((PostProcessing, None), (Preparation, PREPARATION), (BatchSettings, None))
 def segment(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(help="Images, folders or patterns: TIFF, OME-Zarr, PNG, JPEG, BMP."),
-    ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the results; made if need be.")
-    ],
-    model: Annotated[str | None, typer.Option(help=MODEL)] = None,
-    threshold: Annotated[
-        float, typer.Option(help="Pixels of a higher probability belong to an object.")
-    ] = 0.5,
-    pixel_size: Annotated[
-        str | None,
-        typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
-    ] = None,
+    inputs: Inputs,
+    out: Out,
+    model: Segmenter = None,
+    threshold: Threshold = 0.5,
+    pixel_size: PixelSizeText = None,
     diameter_um: Annotated[
         float | None, typer.Option(help="Usual diameter of the objects (µm)  [default: estimated]")
     ] = None,
@@ -56,35 +61,15 @@ def segment(
         str | None,
         typer.Option(help="Name or path of a model that restores the focus first, like nafnet."),
     ] = None,
-    axes: Annotated[
-        str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cuda, cuda:1, mps, cpu; gpu: Intel's.")
-    ] = "auto",
-    backend: Annotated[
-        str, typer.Option(help="auto (the fastest installed), torch, openvino or onnxruntime.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto (the fastest), float32, bfloat16 or float16.")
-    ] = "auto",
-    reserve: Annotated[
-        float,
-        typer.Option(help="GB of the device to book for this run, waiting if need be."),
-    ] = 0.0,
-    workers: Annotated[
-        int, typer.Option(help="Processes that share the work; 0: this one alone.")
-    ] = 0,
-    scheduler: Annotated[
-        str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
-    ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the settings of the results in the folder."),
-    ] = False,
+    axes: Axes = None,
+    device: Device = "auto",
+    backend: Backend = "auto",
+    precision: Precision = "auto",
+    reserve: Reserve = 0.0,
+    workers: Workers = 0,
+    scheduler: Scheduler = "",
+    overwrite: Overwrite = False,
+    resume: Resume = False,
     *,
     settings: dict[str, Any],
 ) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Self
@@ -162,6 +162,32 @@ class Frames:
     def indices(self) -> Iterator[Index]:
         """All frames, last leading axis fastest."""
         return product(*(range(n) for n in self.leading_shape))
+
+    def chosen(self, indices: Iterable[Index] | None) -> list[Index]:
+        """Frames that are asked for, each once; all where None are named.
+
+        Raises
+        ------
+        BadSetting
+            There is no such frame, or none is asked for.
+        """
+        if indices is None:
+            return list(self.indices())
+        try:
+            wanted = list(dict.fromkeys(tuple(map(int, each)) for each in indices))
+        except (TypeError, ValueError) as error:
+            raise BadSetting(
+                f"Frames cannot be {indices!r}",
+                hint="Name each by its places along the leading axes, like [(0,), (5,)].",
+            ) from error
+        if not wanted:
+            raise BadSetting("No frame is asked for", hint="Leave frames out for all of them.")
+        if outside := set(wanted) - set(self.indices()):
+            raise BadSetting(
+                f"There is no frame {min(outside)}",
+                hint=f"Frames have shape {self.leading_shape}.",
+            )
+        return wanted
 
     def __getitem__(self, index: Index) -> NDArray[Any]:
         """One frame: (Y, X), or (Y, X, 3) where all samples of an RGB image are shown.

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from ..errors import BadSetting
 from ..steps import Step, Steps
 from .frames import Frames, Index
 from .memory import log_memory
@@ -90,15 +89,11 @@ def walk(
     Raises
     ------
     BadSetting
-        There is no such frame.
+        There is no such frame, or none is asked for.
     BadImage
         The only frame holds no number.
     """
-    wanted = list(frames.indices() if indices is None else indices)
-    if outside := set(wanted) - set(frames.indices()):
-        raise BadSetting(
-            f"There is no frame {min(outside)}", hint=f"Frames have shape {frames.leading_shape}."
-        )
+    wanted = frames.chosen(indices)
     done, tiles = 0, TileDone(0, 1)
     results: dict[Index, R] = {}
     constant: list[Index] = []

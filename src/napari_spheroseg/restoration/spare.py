@@ -77,5 +77,7 @@ def mix(plane: NDArray[Any], restored: NDArray[Any], share: float) -> NDArray[An
     """A plane on its way to the restored one, in its own type."""
     if share == 1:
         return restored
+    if plane.dtype.kind == "b":  # there is nothing between the two
+        return restored if share > 0.5 else plane.copy()
     start = plane.astype(np.float64)
     return keep_gaps(as_type(start + share * (restored - start), plane.dtype), plane)

@@ -33,7 +33,8 @@ _MAY_DIFFER = {
     "frames",
 }  # in results of one image that are shown together
 _BY_HAND = "corrected_by_hand"
-_OF_LABELS = {_BY_HAND, "tracking"}  # what no longer holds when labels are computed anew
+_CLASSES = "classification"
+_OF_LABELS = {_BY_HAND, "tracking", _CLASSES}  # what no longer holds when labels are computed anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,6 +290,7 @@ class Segmentation:
         if labels.dtype.kind not in "iub":
             raise BadImage(f"Labels of type {labels.dtype} are no whole numbers")
         made_with = {**self.settings.made_with, _BY_HAND: True}
+        made_with.pop(_CLASSES, None)  # its columns go, too
         settings = self.settings.replace(made_with=made_with)
         corrections = np.array(labels, np.int32)
         return replace(self, settings=settings, corrections=corrections, columns=None)

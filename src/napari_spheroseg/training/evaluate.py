@@ -61,6 +61,7 @@ def evaluate_steps(
     pixel_size: PixelSize = None,
     device: str = "auto",
     backend: str = "auto",
+    precision: str = "auto",
     **settings: Any,
 ) -> Generator[Scored, None, Evaluation]:
     """Score images one after the other; arguments are those of `evaluate`.
@@ -82,7 +83,7 @@ def evaluate_steps(
     import pandas as pd
 
     pairs, left_out = find_part(data, part)
-    predictor = open_predictor(model, device, backend)
+    predictor = open_predictor(model, device, backend, precision)
     recipe = complete(predictor, threshold, pixel_size, settings)
     tried = _thresholds(recipe, thresholds)
     twice = Counter(pair.name for pair in pairs)
@@ -125,6 +126,7 @@ def evaluate(
     pixel_size: PixelSize = None,
     device: str = "auto",
     backend: str = "auto",
+    precision: str = "auto",
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
     **settings: Any,
@@ -147,7 +149,7 @@ def evaluate(
         inference.
     worst : int
         Cases to keep of each source, those that went worst.
-    pixel_size, device, backend
+    pixel_size, device, backend, precision
         As in `segment`; scores are of pixels in any case.
     progress : callable, optional
         Called with images done and images in all.
@@ -183,6 +185,7 @@ def evaluate(
         pixel_size=pixel_size,
         device=device,
         backend=backend,
+        precision=precision,
         **settings,
     )
     return run_to_end(steps, progress, cancel)

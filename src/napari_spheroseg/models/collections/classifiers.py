@@ -30,7 +30,7 @@ def check_loadable(key: str, weights: Path, network: str, package: str) -> None:
         Something else would have to run it.
     """
     if weights.suffix.lower() in PICKLED:
-        raise _unsafe(key, weights)
+        raise _unsafe(weights)
     if package:
         require(package, purpose=f"'{key}'")
         raise UnknownName(f"There is no network '{package}' here", hint="Use HiTMicTools for it.")
@@ -58,9 +58,9 @@ def open_classifier(key: str, path: Path, allow: str | None) -> Any:
     checksum = hashlib.sha256(content).hexdigest()
     is_allowed = allow is not None and allow.lower() == checksum
     if suffix == SKOPS:
-        return _open_skops(key, path, content, is_allowed)
+        return _open_skops(path, content, is_allowed)
     if suffix != ONNX and not is_allowed:
-        raise _unsafe(key, path)
+        raise _unsafe(path)
     package, extra = ("onnxruntime",) * 2 if suffix == ONNX else ("joblib", "classify")
     require(package, extra, f"'{key}'")
     try:
@@ -74,21 +74,21 @@ def open_classifier(key: str, path: Path, allow: str | None) -> Any:
         ) from error
 
 
-def _open_skops(key: str, path: Path, content: bytes, is_allowed: bool) -> Any:
+def _open_skops(path: Path, content: bytes, is_allowed: bool) -> Any:
     try:
         return load_skops(content, path.name, allow_all=is_allowed)
     except UnsafeFile as error:
-        raise UnsafeFile(error.message, hint=_how_to_allow(key, path)) from error
+        raise UnsafeFile(error.message, hint=_how_to_allow(path)) from error
 
 
-def _unsafe(key: str, path: Path) -> UnsafeFile:
+def _unsafe(path: Path) -> UnsafeFile:
     return UnsafeFile(
-        f"{path.name} is a pickle, and opening it could run code", hint=_how_to_allow(key, path)
+        f"{path.name} is a pickle, and opening it could run code", hint=_how_to_allow(path)
     )
 
 
-def _how_to_allow(key: str, path: Path) -> str:
+def _how_to_allow(path: Path) -> str:
     return (
-        "If you trust who made it, allow this one file by its SHA-256: "
-        f"collection.classifier('{key}', allow='{sha256_of(path)}')."
+        "If you trust who made it, allow this one file by its SHA-256, as allow='…' or --allow …: "
+        f"{sha256_of(path)}"
     )

@@ -117,6 +117,12 @@ class Collection:
         with unpacked(self.path, [name]) as folder:
             return open_classifier(key, folder / name, allow)
 
+    def checksum(self, key: str) -> str:
+        """SHA-256 of the file of a classifier of measurements, one of `classifiers`."""
+        name = str(self._described[key]["model_path"])
+        with unpacked(self.path, [name]) as folder:
+            return sha256_of(folder / name)
+
     @property
     def classifiers(self) -> tuple[str, ...]:
         """Keys of its classifiers of measurements."""

@@ -78,7 +78,7 @@ def quantise(model: Model, images: list[Float], folder: Path) -> Path:
     graph = onnx.load(source).graph
     convolutions = [node.name for node in graph.node if node.op_type == "Conv"]
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self._left = iter(images)
 

@@ -46,7 +46,7 @@ def _matrix(check: Check) -> str:
             for to, n in enumerate(counts)
         )
         rows += f"<tr><td>{name}</td>{cells}</tr>"
-    title = "<p><b>Examples (rows) and what they were told as</b></p>"
+    title = "<p><b>Examples (rows), told as (columns)</b></p>"
     return f"{title}<table><tr><td></td>{head}</tr>{rows}</table>"
 
 

@@ -128,9 +128,11 @@ class Session:
         if self.outcome is not None and self.outcome.taught is None:
             self.lesson.classes = list(self.outcome.classes)
 
-    def unlearn(self) -> None:
-        """No result, for its examples were taken back."""
-        self.outcome = self.table = None
+    def unlearn_without_examples(self) -> None:
+        """No result of examples that were taken back until one class, or none, was left."""
+        taught = self.outcome is not None and self.outcome.taught is not None
+        if taught and len(set(self.present.values())) < 2:
+            self.outcome = self.table = None
 
     def give(self, place: Place, name: str) -> None:
         """An object as an example; see `Lesson.give`."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .widget import ClassifyWidget
 
 _LOOK_AFTER = 400  # ms without another stroke of the brush
-_UNCERTAIN = 50
 
 
 class TeachControl:
@@ -124,16 +123,16 @@ class TeachControl:
     # --- examples -------------------------------------------------------------------------------
 
     def give(self, place: Place, name: str) -> None:
-        """Make an object an example of a class."""
-        session = self._widget.session()
-        if session is None:
-            return
-        try:
+        """Make an object an example of a class.
+
+        Raises
+        ------
+        BadSetting
+            There is no such class.
+        """
+        if (session := self._widget.session()) is not None:
             session.give(place, name)
-        except SpherosegError as error:
-            show_error(str(error))
-            return
-        self.learn()
+            self.learn()
 
     def _on_click(self, place: Place) -> None:
         self._results.select(place, move=False)
@@ -238,8 +237,7 @@ class TeachControl:
             self._visited.clear()
         else:
             session.look(result)
-            if session.outcome is not None and session.outcome.taught and _too_few(session):
-                session.unlearn()
+            session.unlearn_without_examples()
         yield
         self._widget.publish(session)
         yield
@@ -250,8 +248,3 @@ class TeachControl:
         self._widget.show_all()
         if again:
             self._start(again)
-
-
-def _too_few(session: Session) -> bool:
-    """Whether there is nothing left to learn from."""
-    return len(set(session.present.values())) < 2
