@@ -13,6 +13,7 @@ from napari_spheroseg import models, networks
 from napari_spheroseg.inference import shared
 from napari_spheroseg.models import ModelMetadata, library
 from napari_spheroseg.models.library import write_metadata
+from napari_spheroseg.models.metadata import Crop
 from napari_spheroseg.models.model import sha256_of
 
 FEATURES = [4, 8, 16]
@@ -110,6 +111,22 @@ def restorer(tmp_path_factory):
         )
 
     return make
+
+
+@pytest.fixture
+def sizes(tmp_path_factory) -> Path:
+    """Folder of a classifier of random weights, with the classes small and large."""
+    torch.manual_seed(0)
+    arguments = {"num_classes": 2, "min_size": 16, "initial_filters": 4}
+    return save_model(
+        tmp_path_factory.mktemp("classifier") / "sizes",
+        networks.create("flexresnet", **arguments),
+        task="classification",
+        network="flexresnet",
+        arguments=arguments,
+        outputs=("small", "large"),
+        crop=Crop(size=16),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,38 +5,15 @@ import json
 import pandas as pd
 import pytest
 import tifffile
-import torch
 from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
+from napari_spheroseg.batch.carry import ChangedRecipe
 from napari_spheroseg.batch.run import segment_files
 from napari_spheroseg.errors import BadSetting
-from napari_spheroseg.models import ModelMetadata, library
-from napari_spheroseg.models.metadata import Crop
+from napari_spheroseg.models import library
 from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.readwrite.tiff import write_image
-
-
-@pytest.fixture
-def sizes(tmp_path):
-    """Folder of a classifier of random weights."""
-    folder = tmp_path / "sizes"
-    folder.mkdir()
-    torch.manual_seed(0)
-    arguments = {"num_classes": 2, "min_size": 16, "initial_filters": 4}
-    save_file(networks.create("flexresnet", **arguments).state_dict(), folder / library.WEIGHTS)
-    metadata = ModelMetadata(
-        name="sizes",
-        title="Sizes",
-        task="classification",
-        network="flexresnet",
-        arguments=arguments,
-        outputs=("small", "large"),
-        crop=Crop(size=16),
-        sha256=sha256_of(folder / library.WEIGHTS),
-    )
-    library.write_metadata(folder, metadata)
-    return folder
 
 
 @pytest.fixture
@@ -85,6 +62,24 @@ def test_the_record_says_what_classified(done, sizes):
     assert recipe["classify"] == str(sizes)
     made = json.loads((done / "a_polygons.geojson").read_text())["spheroseg"]["recipe"]["made_with"]
     assert made["classification"]["sha256"] == models.load(sizes).metadata.sha256
+
+
+def test_classes_of_two_classifiers_of_one_name_are_not_mixed(done, sizes, bright, tmp_path):
+    metadata = library.read_metadata(sizes)
+    network = networks.create("flexresnet", **metadata.arguments)
+    save_file(network.state_dict(), sizes / library.WEIGHTS)
+    changed = metadata.replace(sha256=sha256_of(sizes / library.WEIGHTS))
+    library.write_metadata(sizes, changed)
+    settings = {"outputs": ("labels", "polygons", "classes"), "min_area": 400}
+    with pytest.raises(ChangedRecipe, match="classify_weights"):
+        list(
+            segment_files([tmp_path / "a.tif"], done, str(bright), classify=str(sizes), **settings)
+        )
+
+
+def test_a_batch_with_classes_goes_on_with_its_own_settings(done, bright, tmp_path):
+    (item,) = segment_files([tmp_path / "a.tif"], done, str(bright), existing="resume")
+    assert item.state == "skipped"
 
 
 def test_classes_without_a_classifier_are_refused_before_anything_is_done(bright, tmp_path):

@@ -69,6 +69,16 @@ def test_another_image_is_described_anew(plane):
     assert list(first.features["mean_intensity"]) != list(second.features["mean_intensity"])
 
 
+def test_an_image_in_the_memory_of_an_earlier_one_is_described_anew(plane):
+    learn, stock, means = TeachSettings(), None, []
+    for grey in (1.0, 2.0, 3.0):  # each may be freed before the next is made
+        image = np.full(plane.shape, grey)
+        stock = run_to_end(take_stock(subject(plane, image), stock, learn))
+        means.append(stock.features["mean_intensity"][0])
+        del image
+    assert means == [1, 2, 3]
+
+
 def test_axes_of_length_1_do_not_count(plane):
     image = np.zeros((1, *plane.shape))
     assert subject(plane, image, "TYX").labels.shape == (1, 40, 60)

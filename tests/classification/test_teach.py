@@ -161,6 +161,15 @@ def test_a_feature_that_is_missing_is_named(drawn):
         taught.predict(table.drop(columns="solidity"))
 
 
+def test_a_table_of_another_embedding_is_refused(drawn):
+    table, kinds = drawn
+    settings = TeachSettings(embedding="cell_classifier")
+    with pytest.raises(BadSetting, match="the table has none"):
+        teach(table, some(kinds, 3), settings=settings)
+    with pytest.raises(BadSetting, match="no embedding, and the table has one"):
+        teach(table.assign(embedding_0=1.0), some(kinds, 3))
+
+
 def test_what_a_network_sees_can_be_learnt_from(classifier_folder, draw_kinds):
     image, labels, kinds = draw_kinds(5, seed=5)
     settings = TeachSettings(embedding=str(classifier_folder))

@@ -7,37 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-import torch
-from safetensors.torch import save_file
 
-from napari_spheroseg import models, networks
+from napari_spheroseg import models
 from napari_spheroseg.classification.run import classify
-from napari_spheroseg.models import ModelMetadata, library
-from napari_spheroseg.models.metadata import Crop
-from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.readwrite.tiff import write_image, write_labels
-
-
-@pytest.fixture
-def sizes(tmp_path):
-    """Folder of a classifier of random weights."""
-    folder = tmp_path / "sizes"
-    folder.mkdir()
-    torch.manual_seed(0)
-    arguments = {"num_classes": 2, "min_size": 16, "initial_filters": 4}
-    save_file(networks.create("flexresnet", **arguments).state_dict(), folder / library.WEIGHTS)
-    metadata = ModelMetadata(
-        name="sizes",
-        title="Sizes",
-        task="classification",
-        network="flexresnet",
-        arguments=arguments,
-        outputs=("small", "large"),
-        crop=Crop(size=16),
-        sha256=sha256_of(folder / library.WEIGHTS),
-    )
-    library.write_metadata(folder, metadata)
-    return folder
 
 
 @pytest.fixture
@@ -88,6 +61,15 @@ def test_an_image_without_labels_fails_alone(spheroseg, images, sizes, tmp_path)
     assert status == 1
     assert "There are no labels of a.tif" in complaints[0]
     assert "b.tif: 2 objects" in said
+
+
+def test_labels_of_no_image_cost_no_earlier_result(spheroseg, images, sizes, tmp_path):
+    call = ("classify", images[0], "-o", tmp_path / "out", "--model", sizes, "--labels")
+    spheroseg(*call, images[1])
+    status, _, complaints = spheroseg(*call, images[0])
+    assert status == 1
+    assert "There are no labels of a.tif" in complaints[0]
+    assert (tmp_path / "out" / "a_classes.tif").exists()
 
 
 def test_what_was_done_is_not_done_again_unless_labels_changed(spheroseg, images, sizes, tmp_path):

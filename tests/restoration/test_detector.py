@@ -286,3 +286,17 @@ def test_frames_that_are_none_are_refused(frames, score):
 def test_frames_may_be_named_by_lists(score):
     stack = np.random.default_rng(0).random((2, 64, 64))
     assert list(score(stack, frames=[[1]]).fields) == [(1,)]
+
+
+def test_the_network_sees_as_many_tiles_at_a_time_whatever_the_image(score, scene, monkeypatch):
+    seen = set()
+    plain = Predictor.scores
+
+    def scores(self, batch):
+        seen.add(batch.shape)
+        return plain(self, batch)
+
+    monkeypatch.setattr(Predictor, "scores", scores)
+    for width in (70, 130, 260):
+        score(scene[:, :width])
+    assert len(seen) == 1

@@ -385,3 +385,10 @@ def test_where_memory_runs_out_the_restoration_goes_on_and_says_so(same, monkeyp
     image = np.random.default_rng(0).random((300, 400))
     with pytest.warns(UserWarning, match="it went on with tiles of 256 px"):
         assert np.allclose(restore(image, same), image, atol=1e-5)
+
+
+@pytest.mark.parametrize("setting", [{"channels": 3}, {"normalise": "imagenet", "channels": 3}])
+def test_channels_that_the_network_does_not_take_are_refused(setting, noise, same, recwarn):
+    with pytest.raises(BadSetting, match="takes 1 channel, not 3"):
+        ss.restore_focus(noise, same, **setting)
+    assert not [each for each in recwarn if "runs instead" in str(each.message)]

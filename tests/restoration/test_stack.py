@@ -151,3 +151,8 @@ def test_complex_values_are_refused():
 def test_a_radius_of_nothing_is_refused(scene):
     with pytest.raises(BadSetting, match="radius"):
         extended_depth_of_field(scene[2], radius=0)
+
+
+def test_the_largest_whole_numbers_stay_the_largest():
+    stack = np.full((2, 8, 8), np.iinfo(np.uint64).max)
+    assert extended_depth_of_field(stack).image.min() > 2**63

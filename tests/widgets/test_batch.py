@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from test_segment_widget import PLACE
 from napari_spheroseg.readwrite.tiff import write_image
 from napari_spheroseg.widgets.batch import question, results, run
 from napari_spheroseg.widgets.batch.images import FILES, LAYERS
+from napari_spheroseg.widgets.news import news
 
 NAME = "napari-spheroseg"
 
@@ -305,6 +307,51 @@ def test_what_is_ticked_is_written(batch, folder):
     assert written == {"B01_polygons.geojson", "B01_outlines.png"}
 
 
+def test_objects_are_classified_by_the_model_that_is_chosen(batch, folder, sizes, models_folder):
+    shutil.copytree(sizes, models_folder / "sizes")
+    news.models_changed.emit()
+    batch.choose_folder(folder)
+    batch.widget.outputs.classify.value = "sizes"
+    batch.run()
+    assert (batch.out / "B01_classes.tif").exists()
+    header = (batch.out / "measurements.csv").read_text().splitlines()[0].split(",")
+    assert {"class", "probability_small", "probability_large"} <= set(header)
+
+
+def test_a_map_of_classes_is_offered_while_a_classifier_is_chosen(batch, sizes, models_folder):
+    shutil.copytree(sizes, models_folder / "sizes")
+    news.models_changed.emit()
+    outputs = batch.widget.outputs
+    box = outputs["classes"]
+    assert outputs.classify.value == ""
+    assert (box.value, box.native.isEnabledTo(outputs.native)) == (False, False)
+    outputs.classify.value = "sizes"
+    assert (box.value, box.native.isEnabledTo(outputs.native)) == (True, True)
+    outputs.classify.value = ""
+    assert outputs.values()["classify"] is None
+    assert "classes" not in outputs.values()["outputs"]
+
+
+def test_a_classifier_that_is_removed_is_offered_no_more(batch, sizes, models_folder):
+    shutil.copytree(sizes, models_folder / "sizes")
+    news.models_changed.emit()
+    outputs = batch.widget.outputs
+    outputs.classify.value = "sizes"
+    shutil.rmtree(models_folder / "sizes")
+    news.models_changed.emit()
+    assert outputs.classify.value == ""
+    assert "classes" not in outputs.values()["outputs"]
+
+
+def test_it_runs_on_the_device_and_by_the_backend_that_were_chosen(batch, folder):
+    batch.choose_folder(folder)
+    more = batch.widget.more
+    more.device.value, more.backend.value, more.precision.value = "cpu", "torch", "bfloat16"
+    batch.run()
+    ran = json.loads((batch.out / "run.json").read_text())["runs"][-1]
+    assert (ran["device"], ran["backend"], ran["precision"]) == ("cpu", "torch", "bfloat16")
+
+
 def test_names_of_files_are_previewed_and_their_wells_reach_the_table(batch, folder):
     batch.choose_folder(folder)
     rows = batch.widget.names.rows
@@ -401,11 +448,13 @@ def test_settings_are_taken_from_the_open_segment_widget(batch, image):
     segment.more.min_area.value = 300
     segment.more.diameter.value = 40
     segment.more.long_side.value = 512
+    segment.more.backend.value = "torch"
     batch.press("from_segment")
     more = batch.widget.more
     assert batch.widget.model.value == "bright"
     assert batch.widget.threshold.value == 0.8
     assert (more.min_area.value, more.diameter.value, more.long_side.value) == (300, 40, 512)
+    assert more.backend.value == "torch"
     assert more.preset.value == "Custom"
 
 

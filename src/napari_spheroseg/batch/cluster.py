@@ -184,7 +184,8 @@ def _work(source: Source, item: Item, job: Task, where: Where, neighbours: int) 
         result = run_to_end(job.predict(image.image, item, predictor))
         seconds = image.seconds + time.perf_counter() - clock
         writing = lane.submit(job.finish, result, item, image.mark, seconds)
-        return lane.result(writing, f"Writing the results of {item.title}"), ""
+        done = lane.result(writing, f"Writing the results of {item.title}")
+        return replace(done, taken=image.taken), ""
     except Exception as error:
         return Done(), reason(error)
     finally:

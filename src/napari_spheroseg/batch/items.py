@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import UnreadableFile, reason
 from ..inference.frames import Frames, Index
+from ..readwrite.acquired import read_acquired
 from ..readwrite.images import ImageFile, open_image, stem_of
 
 State = Literal["waiting", "running", "done", "failed", "skipped"]
@@ -108,6 +109,8 @@ class Done:
         CSV without a header, one row an object.
     images : list of dict
         One row a frame, for the table of images.
+    taken : mapping
+        Where and when, as the file itself says: fields of `Acquired`.
     """
 
     mark: str = ""
@@ -118,6 +121,7 @@ class Done:
     header: tuple[str, ...] = ()
     rows: str = ""
     images: tuple[dict[str, Any], ...] = ()
+    taken: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -144,6 +148,9 @@ class Source(Protocol):
 
     def open(self, large: float) -> ImageFile:
         """Read it; of planes above so many pixels, only what is sliced."""
+
+    def taken(self) -> Mapping[str, Any]:
+        """Where and when, as it says itself: fields of `Acquired`."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,10 @@ class File:
     def open(self, large: float) -> ImageFile:
         """As `open_image` does."""
         return open_image(self.key, large)  # a worker may be in another folder
+
+    def taken(self) -> Mapping[str, Any]:
+        """As `read_acquired` finds it."""
+        return asdict(read_acquired(Path(self.key)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,3 +253,7 @@ class Frame:
         """The frame as an image of its own."""
         plane = self.frames[self.index]
         return ImageFile(plane, "YX" if plane.ndim == 2 else "YXS", self.pixel_size)
+
+    def taken(self) -> Mapping[str, Any]:
+        """A layer does not say."""
+        return {}

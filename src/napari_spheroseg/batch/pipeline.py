@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -84,7 +84,7 @@ def run_here(todo: Iterable[Todo], job: Task, predictor: Predictor) -> Generator
                 continue
             seconds = image.seconds + time.perf_counter() - clock
             future_done = writer.submit(job.finish, steps.result, item, image.mark, seconds)
-            behind.append(_Written(item, steps.result, future_done))
+            behind.append(_Written(item, steps.result, future_done, image.taken))
             while len(behind) > _BEHIND:
                 yield _end(behind.popleft(), writer)
         while behind:
@@ -99,6 +99,7 @@ class _Written:
     item: Item
     result: Any
     future: Future[Done]
+    taken: Mapping[str, Any]
 
 
 def _end(written: _Written, writer: Lane) -> Event:
@@ -107,4 +108,5 @@ def _end(written: _Written, writer: Lane) -> Event:
         done = writer.result(written.future, f"Writing the results of {item.title}")
     except Exception as error:  # a full disk is one image's failure, too
         return Event(item.failed(error))
+    done = replace(done, taken=written.taken)
     return Event(item.finished(done), done=done, result=written.result)

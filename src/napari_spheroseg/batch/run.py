@@ -10,6 +10,7 @@ from ..errors import BadSetting
 from ..segmentation.measure import PixelSize
 from ..segmentation.run import complete, open_predictor
 from ..tracking.motion import require_laptrack
+from .beside import checksums
 from .carry import ChangedRecipe, Existing, carry_out, ended, made
 from .classes import check as check_classes
 from .cluster import Where
@@ -80,10 +81,12 @@ def run_batch(
         recipe, written = found
         model, threshold = recipe.pop("model"), recipe.pop("threshold")
         pixel_size = recipe.pop("pixel_size")
+        written = {name: written[name] for name in written if name in BatchSettings.model_fields}
         settings, wanted = recipe, wanted.replace(**written)
     _check(wanted)
     predictor = open_predictor(model, device, backend, precision)
-    job = Job(out, complete(predictor, threshold, pixel_size, settings), wanted)
+    completed = complete(predictor, threshold, pixel_size, settings)
+    job = Job(out, completed, wanted, checksums(wanted, predictor))
     yield from carry_out(
         sources, job, predictor, Where(device, backend, precision), existing, client
     )

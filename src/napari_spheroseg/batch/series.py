@@ -1,6 +1,6 @@
 """Images that belong together: where and when they were taken, and objects followed through them.
 
-An image's place is that in its stack, or what the names of files say.
+An image's place is that in its stack, or what the names of files say, or else the files.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import SpherosegError
+from ..readwrite.acquired import Acquired
 from ..readwrite.images import open_image
 from ..tracking.run import link
 from ..tracking.settings import Tracking
 from .items import Item
-from .names import guess_pattern, pattern_of, read_places
+from .names import Place, guess_pattern, pattern_of, read_places
+from .taken import complete
 
 _SERIES = ("well", "position", "channel")
 Columns = dict[str, Any]
 
 
-def places_of(items: Sequence[Item], pattern: str) -> dict[str, Columns]:
+def places_of(
+    items: Sequence[Item], pattern: str, taken: Mapping[str, Acquired] | None = None
+) -> dict[str, Columns]:
     """Columns for well, position, time and channel, by key of the image.
 
     Parameters
@@ -31,6 +35,9 @@ def places_of(items: Sequence[Item], pattern: str) -> dict[str, Columns]:
     items : sequence of Item
     pattern : str
         "auto", "none", or as `pattern_of` takes it.
+    taken : mapping, optional
+        What files say themselves, by key: wells count where no name tells one, and times where no
+        name tells one and wells were imaged again.
 
     Raises
     ------
@@ -41,10 +48,10 @@ def places_of(items: Sequence[Item], pattern: str) -> dict[str, Columns]:
     if pattern == "none" or not paths:
         return {}
     chosen = guess_pattern(paths) if pattern == "auto" else pattern_of(pattern)
-    if chosen is None:
-        return {}
-    places = dict(zip(paths, read_places(paths, chosen), strict=True))
-    known = {path: vars(place) for path, place in places.items() if place is not None}
+    said = [None] * len(paths) if chosen is None else read_places(paths, chosen)
+    places = {path: place or Place() for path, place in zip(paths, said, strict=True)}
+    complete(places, taken or {})
+    known = {path: vars(place) for path, place in places.items() if place != Place()}
     names = next(iter(known.values()), {})
     used = [name for name in names if any(place[name] is not None for place in known.values())]
     return {path: {name: place[name] for name in used} for path, place in known.items()}

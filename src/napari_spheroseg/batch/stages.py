@@ -6,15 +6,14 @@ import contextlib
 import math
 import shutil
 import time
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.images import TIFF, ImageFile
-from ..restoration.detector import open_detector
 from ..restoration.focus import FocusScore, warn_out_of_focus
 from ..segmentation.large.output import Output
 from ..segmentation.large.result import LargeSegmentation
@@ -24,6 +23,7 @@ from ..segmentation.result import Segmentation
 from ..segmentation.run import open_predictor, segment_steps
 from ..steps import Step
 from ..tracking.run import tracked
+from .beside import checksums, compare
 from .classes import classified, counts
 from .focus import with_focus
 from .items import Done, Item, Source
@@ -53,6 +53,8 @@ class Job:
     recipe : Recipe
         Axes and pixel size that it lacks are those of each image.
     settings : BatchSettings
+    beside : mapping of str to str
+        Checksums of the models that run beside the recipe's; see `beside.checksums`.
     """
 
     task: ClassVar[str] = "segmentation"
@@ -60,17 +62,18 @@ class Job:
     folder: Path
     recipe: Recipe
     settings: BatchSettings
+    beside: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def written(self) -> dict[str, Any]:
         """What results of one folder must share beside the recipe."""
-        return self.settings.model_dump(mode="json", include=_DECIDE)
+        return {**self.settings.model_dump(mode="json", include=_DECIDE), **self.beside}
 
     def open(self, device: str, backend: str, precision: str) -> Predictor:
-        """The recipe's model."""
-        if self.settings.focus:
-            open_detector(device=device, backend=backend)  # fails here, not at the first image
-        return open_predictor(self.recipe.model, device, backend, precision)
+        """The recipe's model, once those beside it are there: it fails here, not at an image."""
+        predictor = open_predictor(self.recipe.model, device, backend, precision)
+        compare(checksums(self.settings, predictor), self.beside)
+        return predictor
 
     def checksum(self, opened: Predictor) -> str | None:
         """Of the model's weights."""
@@ -102,11 +105,14 @@ class Read:
         Changes when the image does.
     seconds : float
         Spent.
+    taken : mapping
+        Where and when: fields of `Acquired`.
     """
 
     image: ImageFile
     mark: str
     seconds: float
+    taken: Mapping[str, Any]
 
 
 def read(source: Source, job: Task) -> Read:
@@ -114,7 +120,8 @@ def read(source: Source, job: Task) -> Read:
     clock = time.perf_counter()
     mark = source.mark()
     image = source.open(job.settings.large_above * 1e6)
-    return Read(image, mark, time.perf_counter() - clock)
+    taken = source.taken()
+    return Read(image, mark, time.perf_counter() - clock, taken)
 
 
 def predict(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import reason
+from ..readwrite.acquired import Acquired
 from ..readwrite.atomic import replacing
 from ..readwrite.coco import merge_coco
 from .journal import Journal
@@ -43,9 +44,11 @@ def summarise(journal: Journal, folder: Path, settings: BatchSettings) -> list[s
     UnreadableFile
         The tables cannot be written.
     """
-    items = [item for item, _ in journal.entries().values()]
+    entries = journal.entries()
+    items = [item for item, _ in entries.values()]
     done = [item for item in items if item.state == "done"]
-    places = places_of(items, settings.pattern)
+    taken = {key: Acquired(**left.taken) for key, (_, left) in entries.items()}
+    places = places_of(items, settings.pattern, taken)
     problems: list[str] = []
     tracks: dict[str, dict[int, int]] = {}
     tracking = settings.tracking()

@@ -102,10 +102,13 @@ class Stock:
     planes : mapping of tuple to Plane
     made : tuple
         What features depend on beside the labels.
+    image : array or None
+        That they are of; held, so that no other array gets its id while that is compared.
     """
 
     planes: Mapping[Index, Plane] = field(default_factory=dict)
     made: tuple[Any, ...] = ()
+    image: Any = field(default=None, repr=False)
 
     @property
     def objects(self) -> pd.DataFrame:
@@ -152,9 +155,10 @@ def take_stock(
     """
     every = list(subject.frames.indices())
     made: tuple[Any, ...] = ()
+    data = subject.frames.data if learn is not None and subject.has_image else None
     if learn is not None:
         frames = subject.frames
-        image = (id(frames.data), frames.channel) if subject.has_image else None
+        image = (id(data), frames.channel) if subject.has_image else None
         made = (learn.embedding, image, subject.pixel_size)
     known = dict(before.planes) if before is not None else {}
     stale = before is None or (learn is not None and before.made != made)
@@ -174,7 +178,7 @@ def take_stock(
         planes[index] = plane
     if before is not None and not stale and planes == known:
         return before
-    return Stock(planes, made)
+    return Stock(planes, made, data)
 
 
 def _embedding(learn: TeachSettings, subject: Subject) -> Embedding | None:

@@ -215,7 +215,9 @@ def teach(
     Raises
     ------
     BadSetting
-        There is no example, or of one class only; an object or a class is not there; or
+        There is no example, or of one class only; an object or a class is not there; or the table
+        was described with another embedding.
+    NoDevice
         scikit-learn is not installed.
     """
     settings = settings or TeachSettings()
@@ -233,6 +235,7 @@ def teach(
         )
     place = place_columns(table)
     columns = tuple(name for name in table.columns if name not in ("label", *place))
+    _same_embedding(columns, settings)
     rows = rows_of(table, examples)
     order = np.argsort(rows)
     number = {each.name: at for at, each in enumerate(taught)}
@@ -246,6 +249,17 @@ def teach(
     return TaughtClassifier(
         taught, columns, estimator, settings, counts, checked, embedding=embedding
     )
+
+
+def _same_embedding(columns: Sequence[str], settings: TeachSettings) -> None:
+    """Refuse a table that was described with another choice of embedding than is taught with."""
+    has_it = any(name.startswith("embedding_") for name in columns)
+    if has_it != (settings.embedding is not None):
+        raise BadSetting(
+            f"The settings name {settings.embedding or 'no'} embedding, "
+            f"and the table has {'one' if has_it else 'none'}",
+            hint="Give describe and teach the same settings.",
+        )
 
 
 def most_uncertain(

@@ -213,6 +213,8 @@ class Predictor:
         ------
         OutOfMemory
             They do not fit; see `give_way`.
+        BadSetting
+            They have other channels than the network takes.
         """
         views = VIEWS if preparation.test_time_augmentation else VIEWS[:1]
         seen = [undo(self._run(view(tiles))) for view, undo in views]
@@ -240,7 +242,10 @@ class Predictor:
             Not even one fits.
         WrongWeights
             The network makes maps, not scores.
+        BadSetting
+            Crops have other channels than the network takes.
         """
+        self._check_channels(batch)
         done: list[Float] = []
         first = 0
         while first < len(batch):
@@ -260,7 +265,24 @@ class Predictor:
             )
         return scores
 
+    def _check_channels(self, tiles: Float) -> None:
+        """Refuse what a setting made of a plane before a backend stumbles over it.
+
+        Raises
+        ------
+        BadSetting
+            It has other channels than the network takes.
+        """
+        takes = self.model.metadata.preparation.channels
+        if tiles.shape[1] != takes:
+            raise BadSetting(
+                f"'{self.model.metadata.name}' takes {takes} channel{'s' * (takes > 1)}, "
+                f"not {tiles.shape[1]}",
+                hint="Leave channels and normalise as the model has them.",
+            )
+
     def _run(self, tiles: Float) -> Float:
+        self._check_channels(tiles)
         output = self._backend.predict(np.ascontiguousarray(tiles))
         if self.model.metadata.task == "segmentation":
             output = _sigmoid(output)

@@ -24,7 +24,9 @@ from .grid import Grid
 from .sharpness import SHARPNESS, sharpness
 
 Float = NDArray[np.float32]
-_TOGETHER = 512  # tiles that are handed to the network at a time
+_TOGETHER = 32
+"""Tiles that are handed to the network at a time: always as many, for OpenVINO compiles it anew for
+every number, which takes longer than to run it; and no more than the processor's cache holds."""
 
 
 def open_detector(
@@ -81,7 +83,7 @@ def judge_plane(
     scores = np.full(held.shape, np.nan)
     seen = np.argwhere(held > 0)  # what is empty is not asked about
     for done, (where, tiles) in _batches(grid.pad(prepared), grid, seen):
-        scores[tuple(where.T)] = _sigmoid(predictor.scores(tiles)[:, 0])
+        scores[tuple(where.T)] = _sigmoid(predictor.scores(tiles)[: len(where), 0])
         yield TileDone(done, len(seen))
     if not len(seen):
         yield TileDone(1, 1)
@@ -105,13 +107,18 @@ def grid_of(shape: tuple[int, int], preparation: Preparation) -> Grid:
 def _batches(
     padded: Float, grid: Grid, seen: NDArray[np.intp]
 ) -> Iterator[tuple[int, tuple[NDArray[np.intp], Float]]]:
-    """How many tiles are done after this batch; which they are, and the tiles (B, C, y, x)."""
+    """How many tiles are done after this batch; which they are, and the tiles (B, C, y, x).
+
+    What the last batch lacks of `_TOGETHER` is 0.
+    """
     rows, columns = grid.starts
     side = grid.tile
     for first in range(0, len(seen), _TOGETHER):
         where = seen[first : first + _TOGETHER]
-        corners = ((rows[row], columns[column]) for row, column in where)
-        tiles = np.stack([padded[:, y : y + side, x : x + side] for y, x in corners])
+        tiles = np.zeros((_TOGETHER, len(padded), side, side), np.float32)
+        for tile, (row, column) in zip(tiles, where, strict=False):
+            y, x = rows[row], columns[column]
+            tile[:] = padded[:, y : y + side, x : x + side]
         yield first + len(where), (where, tiles)
 
 

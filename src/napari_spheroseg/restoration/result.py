@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,8 +32,7 @@ class Restoration:
     warnings : tuple of str
         What the user should know.
     shares : mapping of tuple to float
-        How much of the restoration each frame got: 1 all of it; 0 none, for it was in focus or
-        constant.
+        How much of the restoration each frame got: 1 all of it; 0 none, for it was in focus.
     """
 
     frames: Frames
@@ -44,16 +44,16 @@ class Restoration:
     @property
     def summary(self) -> str:
         """What was done, in words."""
-        total = len(self.planes)
-        spared = sum(share == 0 for share in self.shares.values())
-        partly = sum(0 < share < 1 for share in self.shares.values())
-        if not spared and not partly:
-            return "Restored" if total == 1 else f"{total} slices restored"
-        if total == 1 and spared:
+        count = math.prod(self.frames.leading_shape)
+        shares = [self.shares.get(index, 1.0) for index in self.planes]
+        spared, partly = shares.count(0), sum(0 < share < 1 for share in shares)
+        if count == 1 and spared:
             return "In focus: left as it is"
-        if total == 1:
-            return f"Nearly in focus: restored to {max(self.shares.values()):.0%}"
-        parts = [f"{total - spared - partly} of {total} slices restored"]
+        if count == 1 and partly:
+            return f"Nearly in focus: restored to {max(shares):.0%}"
+        if count == 1:
+            return "Restored"
+        parts = [f"{len(shares) - spared - partly} of {count} slices restored"]
         parts += [f"{partly} nearly in focus restored in part"] if partly else []
         parts += [f"{spared} in focus left as they are"] if spared else []
         return ", ".join(parts)

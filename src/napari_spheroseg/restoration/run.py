@@ -227,7 +227,7 @@ def restore_steps(
         frames,
         indices,
         partial(restore_if_blurred, predictor, judge=judge, **how),
-        lambda plane: Restored(unchanged(plane, **how), 0.0),
+        lambda plane: Restored(unchanged(plane, **how), 1.0),
     )
     recipe = recipe.replace(
         axes=frames.axes,

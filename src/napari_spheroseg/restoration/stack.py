@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import BadImage, BadSetting
 from ..inference.frames import as_grey
 from .sharpness import SHARPNESS, sharpness
+from .values import as_type
 
 Float = NDArray[np.float32]
 _COARSER = 4.0  # what has no detail takes its depth from so many times as far
@@ -148,10 +149,7 @@ def extended_depth_of_field(
     dtype = np.dtype(stack.dtype)
     if dtype.kind == "b":
         return Fused(mixed >= 0.5, depth)
-    if dtype.kind in "iu":
-        bounds = np.iinfo(dtype)
-        mixed = np.clip(np.rint(mixed), bounds.min, bounds.max)
-    return Fused(mixed.astype(dtype), depth)
+    return Fused(as_type(mixed, dtype), depth)
 
 
 def _depth(

@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from ..inference.frames import Frames, Index
 from ..segmentation.result import Segmentation
+from .where import Where
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,9 @@ class Job:
         Its pixels when Run was pressed.
     indices : list of tuple or None
         Frames to segment; None for all.
-    model, device : str
+    model : str
+    where : (str, str, str)
+        Device, backend and precision.
     threads : int
     threshold : float
     settings : dict
@@ -36,7 +39,7 @@ class Job:
     frames: Frames
     indices: list[Index] | None
     model: str
-    device: str
+    where: Where
     threads: int
     threshold: float
     settings: dict[str, Any]
@@ -48,7 +51,7 @@ class Job:
         from ..segmentation.run import complete, open_predictor, segment_steps
 
         use_threads(self.threads)
-        predictor = open_predictor(self.model, self.device)
+        predictor = open_predictor(self.model, *self.where)
         settings = dict(self.settings)
         recipe = complete(predictor, self.threshold, settings.pop("pixel_size"), settings)
         result = yield from segment_steps(self.frames, predictor, recipe, self.indices)

@@ -17,16 +17,16 @@ from .offered import offered_models
 from .preferences import Preferences
 from .scroll import Scroll
 from .source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
+from .where import where_fields
 
 RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
 _WORKING_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096)
 NO_RESTORING = ("no", "")
-_DEVICES = ("auto", "cuda", "mps", "cpu")
 _FIELDS = [name for name in PostProcessing.model_fields if name != "threshold"]
 
 
 class MoreSettings(Container):
-    """Post-processing, working size, pixel size, axes, channel and device, by field name.
+    """Post-processing, working size, pixel size, axes, channel, device and backend, by field name.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class MoreSettings(Container):
         return {"axes": self.axes.value or None, "channel": None if channel == -1 else channel}
 
     def run_settings(self) -> dict[str, Any]:
-        """Everything that a run wants beside image, model, threshold and device."""
+        """Everything that a run wants beside image, model, threshold, and where it runs."""
         settings = {**self.post_processing(), "pixel_size": self._pixel_size()}
         if self.long_side.value:
             settings["long_side"] = self.long_side.value
@@ -208,11 +208,5 @@ def _run_fields(wanted: Preferences) -> list[Any]:
             choices=[ALL_CHANNELS],
             tooltip="Channel to segment. Takes effect with the next run.",
         ),
-        ComboBox(
-            name="device",
-            label="Device",
-            choices=_DEVICES,
-            value=wanted.device,
-            tooltip="auto: CUDA, else MPS, else CPU.",
-        ),
+        *where_fields(wanted),
     ]

@@ -33,6 +33,7 @@ from .offered import offered_models
 from .preferences import preferences
 from .shown import ShownResult
 from .source import current_frame, full_resolution, visible_region
+from .where import where_of
 from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
@@ -224,7 +225,7 @@ class SegmentWidget(Container):
             frames,
             indices,
             self.model.value,
-            self.more.device.value,
+            where_of(self.more),
             self._threads,
             self.threshold.value,
             {**self.more.run_settings(), "region": frames.region},

@@ -314,3 +314,12 @@ def test_opening_the_widget_does_not_import_torch():
         "assert not {'torch', 'sklearn'} & set(sys.modules); v.close()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+
+
+def test_it_runs_where_it_was_told_to(focus, image):
+    focus.viewer.add_image(image, name="plate")
+    more = focus.widget.more
+    more.device.value, more.backend.value, more.precision.value = "cpu", "torch", "float32"
+    focus.run()
+    made = focus.layer("plate restored").metadata["spheroseg"]["made_with"]
+    assert (made["device"], made["backend"], made["precision"]) == ("cpu", "torch", "float32")

@@ -16,7 +16,7 @@ from .settings import RestorationTraining
 def gains(
     model: Path, settings: RestorationTraining, data: Path, part: str
 ) -> dict[str, dict[str, float]]:
-    """Scores before and after, by source, and their mean over sources.
+    """Scores before and after, by source, and their mean over sources; nothing is spared.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def gains(
         measured: dict[str, list[float]] = defaultdict(list)
         for number in range(len(pieces)):
             blurred, sharp = (np.asarray(each[0]) for each in pieces[number])
-            after = restore_focus(blurred, str(model))
+            after = restore_focus(blurred, str(model), spare_sharp=False)
             for when, image in (("before", blurred), ("after", after)):
                 measured[f"psnr_{when}"].append(psnr(sharp, image))
                 measured[f"ssim_{when}"].append(ssim(sharp, image))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...batch.items import File, Frame, Item, Source
 from ...polygon import Polygon
+from ..where import Where
 from .stored import read_stored
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class BatchJob:
     frames : tuple of Frame
         Of opened stacks; these, where there are any.
     out : Path
-    model, device : str
+    model : str
+    where : (str, str, str)
+        Device, backend and precision.
     threads : int
     threshold : float
     settings : dict
@@ -93,7 +96,7 @@ class BatchJob:
     frames: tuple[Frame, ...]
     out: Path
     model: str
-    device: str
+    where: Where
     threads: int
     threshold: float
     settings: dict[str, Any]
@@ -115,12 +118,15 @@ class BatchJob:
 
         use_threads(self.threads)
         own = {each.key: each for each in self.frames}
+        device, backend, precision = self.where
         events = run_batch(
             sources,
             self.out,
             self.model,
             self.threshold,
-            device=self.device,
+            device=device,
+            backend=backend,
+            precision=precision,
             existing=self.existing,
             **self.settings,
         )

@@ -10,6 +10,8 @@ from superqt import QCollapsible
 from ...batch.outputs import DEFAULT, OUTPUTS
 from ...batch.settings import BatchSettings
 from .. import forms
+from ..news import news
+from ..offered import offered_models
 
 _TRACK = [
     ("not followed", "no"),
@@ -17,16 +19,17 @@ _TRACK = [
     ("followed by motion", "motion"),
 ]
 _OF_TRACK = ("track_distance", "track_gap")
+_NO_CLASSES = ("none", "")
 
 
 class OutputChoice(Container):
-    """A check box for every kind of file, tables, plots, focus, and time-lapse.
+    """A check box for every kind of file, tables, plots, focus, classes, and time-lapse.
 
     Notes
     -----
     Children that scripts can set: a check box by each name of `OUTPUTS`, and by their names in
-    `BatchSettings` ``table``, ``plots``, ``focus``, ``track``, ``track_distance`` and
-    ``track_gap``.
+    `BatchSettings` ``table``, ``plots``, ``focus``, ``classify``, ``track``, ``track_distance``
+    and ``track_gap``. ``classes`` can be ticked while a classifier is chosen.
     """
 
     def __init__(self) -> None:
@@ -50,14 +53,27 @@ class OutputChoice(Container):
         for each, label in zip(self._numbers, ("Moves at most (px)", "May be missed"), strict=True):
             each.label = label
         self._boxes = forms.fields(BatchSettings, ["plots", "focus"])
+        self.classify = ComboBox(
+            name="classify",
+            label="Classes by",
+            choices=lambda _: [_NO_CLASSES, *offered_models("classification")],
+            tooltip=BatchSettings.model_fields["classify"].description,
+        )
         super().__init__(
             name="outputs",
-            widgets=[*self._kinds, self.table, *self._boxes, self.track, *self._numbers],
+            widgets=[
+                *self._kinds, self.classify, self.table, *self._boxes, self.track, *self._numbers
+            ],
             labels=True,
-        )
+        )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.track.changed.connect(self._show_numbers)
+        self["classes"].tooltip = "Of classified objects: choose what tells their classes first."
+        self.classify.changed.connect(self._offer_classes)
+        news.models_changed.connect(self.classify.reset_choices)
+        self.native.destroyed.connect(self._closed)
         self._show_numbers()
+        self._offer_classes()
         self.collapsible = QCollapsible("What is written")
         self.collapsible.addWidget(self.native)
 
@@ -69,8 +85,18 @@ class OutputChoice(Container):
             "outputs": chosen,
             "table": self.table.value,
             "track": self.track.value,
+            "classify": self.classify.value or None,
             **numbers,
         }
+
+    def _offer_classes(self, _: Any = None) -> None:
+        """Classes are written of classified objects only."""
+        box, chosen = self["classes"], bool(self.classify.value)
+        if chosen != box.enabled:  # another classifier leaves it as the user had it
+            box.value = box.enabled = chosen
+
+    def _closed(self) -> None:
+        news.models_changed.disconnect(self.classify.reset_choices)
 
     def _show_numbers(self, _: Any = None) -> None:
         for each in self._numbers:

@@ -67,7 +67,7 @@ class BatchMore(MoreSettings):
         return {**self.run_settings(), "pixel_size": size}
 
     def run_settings(self) -> dict[str, Any]:
-        """Everything that a run wants beside image, model, threshold and device."""
+        """Everything that a run wants beside image, model, threshold, and where it runs."""
         settings = super().run_settings()
         if "diameter" in settings and self._sizes_known:
             settings["diameter_um"] = settings.pop("diameter")

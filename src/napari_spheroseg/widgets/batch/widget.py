@@ -19,6 +19,7 @@ from ..offered import offered_models
 from ..parts import align
 from ..preferences import preferences
 from ..scroll import Scroll
+from ..where import where_of
 from .from_segment import copy_more, open_segment_widget
 from .images import ImageChoice
 from .job import BatchJob
@@ -191,7 +192,7 @@ class BatchWidget(Container):
             frames,
             Path(self.out.value).expanduser(),
             self.model.value,
-            self.more.device.value,
+            where_of(self.more),
             self._threads,
             self.threshold.value,
             {**settings, **written},

@@ -20,6 +20,7 @@ from ...restoration.join import continues, joined
 from ...restoration.result import Restoration
 from ...restoration.stack import extended_depth_of_field, sharpest_plane
 from ...segmentation.difference import Difference
+from ..where import Where
 from .stepped import stepped
 
 Steps = Generator[Any, None, Any]
@@ -38,7 +39,9 @@ class RestoreJob:
         Its pixels when Run was pressed.
     indices : list of tuple or None
         Frames to restore; None for all.
-    model, device : str
+    model : str
+    where : (str, str, str)
+        Device, backend and precision.
     threads : int
     settings : dict
         Fields of `RestorationRecipe`.
@@ -50,7 +53,7 @@ class RestoreJob:
     frames: Frames
     indices: list[Index] | None
     model: str
-    device: str
+    where: Where
     threads: int
     settings: dict[str, Any]
     previous: Restoration | None = None
@@ -61,7 +64,7 @@ class RestoreJob:
         from ...restoration.run import complete, open_restorer, restore_steps
 
         use_threads(self.threads)
-        predictor = open_restorer(self.model, self.device)
+        predictor = open_restorer(self.model, *self.where)
         recipe = complete(predictor, self.settings)
         result = yield from restore_steps(self.frames, predictor, recipe, self.indices)
         if self.previous is not None and continues(self.previous, result):

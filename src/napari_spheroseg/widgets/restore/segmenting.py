@@ -12,6 +12,7 @@ from ...segmentation.difference import Difference
 from ..batch.from_segment import open_segment_widget
 from ..offered import offered_models
 from ..parts import row, text
+from ..where import FIELDS
 from .choices import Choices
 
 PLUGIN, SEGMENT = "napari-spheroseg", "Segment spheroids"
@@ -116,5 +117,7 @@ def run_segment_widget(viewer: ViewerModel, choices: Choices, segmenter: str) ->
     more = widget.more
     more.axes.value = frames.axes
     more.channel.value = choices.channel.value
-    more.device.value, more.restore.value = choices.more.device.value, restorer
+    for name in FIELDS:
+        more[name].value = choices.more[name].value
+    more.restore.value = restorer
     widget.run.native.click()

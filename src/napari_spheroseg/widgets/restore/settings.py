@@ -1,4 +1,4 @@
-"""The expandable part of the widget: scaling, tiles, axes and device."""
+"""The expandable part of the widget: scaling, tiles, axes, device and backend."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .. import forms
 from ..preferences import Preferences
 from ..scroll import Scroll
 from ..source import guess_axes
+from ..where import where_fields
 
-_FIELDS = ("low", "high", "tile", "overlap", "rescale")
-_DEVICES = ("auto", "cuda", "mps", "cpu")
+_FIELDS = ("low", "high", "tile", "overlap", "spare_sharp", "rescale")
 _GREY_VALUES = 1e9
 
 
 class RestoreMore(Container):
-    """Scaling and tiles of `RestorationRecipe`, axes and device, by field name.
+    """Scaling and tiles of `RestorationRecipe`, axes, device and backend, by field name.
 
     Parameters
     ----------
@@ -47,13 +47,7 @@ class RestoreMore(Container):
                     label="Axes",
                     tooltip="One letter an axis: Y, X, T for time, Z for depth, C for channels.",
                 ),
-                ComboBox(
-                    name="device",
-                    label="Device",
-                    choices=_DEVICES,
-                    value=wanted.device,
-                    tooltip="auto: CUDA, else MPS, else CPU.",
-                ),
+                *where_fields(wanted),
             ],
             labels=True,
         )
@@ -66,10 +60,9 @@ class RestoreMore(Container):
 
     def show_model(self, metadata: ModelMetadata) -> None:
         """Fill in what a model recommends."""
-        preparation = metadata.preparation
-        self.intensity.value = preparation.intensity
-        for each in self._settings:
-            each.value = getattr(preparation, each.name, True) or 0
+        recommended = RestorationRecipe.of(metadata, metadata.name, {})
+        self.intensity.value = recommended.intensity
+        forms.fill(self._settings, recommended)
 
     def show_image(self, layer: Image | None) -> None:
         """Fill in the axes of an image layer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,9 +59,9 @@ class ShownRestoration:
         """How much was restored, and what to beware of."""
         if self.restoration is None:
             return ""
-        done, count = len(self.restoration.planes), math.prod(self.restoration.frames.leading_shape)
-        slices = f"{done} of {count} slices are restored. " if count > 1 else "Restored. "
-        return slices + _CAUTION
+        if not any(self.restoration.shares.values()):
+            return f"{self.restoration.summary}."
+        return f"{self.restoration.summary}. {_CAUTION}"
 
 
 def _fits(layer: Image, data: np.ndarray, arguments: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from ..news import news
 from ..parts import align
 from ..preferences import preferences
 from ..source import current_frame, pixel_size
+from ..where import where_of
 from . import jobs
 from .changed import WhatChanged
 from .choices import CURRENT, Choices
@@ -42,9 +43,9 @@ class RestoreWidget(Container):
     Notes
     -----
     Children that scripts can set: ``image``, ``channel``, ``model``, ``frames``, ``more`` (scaling,
-    tiles, axes and device, by field name), ``run`` (becomes Cancel while it runs), ``progress``;
-    ``depth``, ``sharpest`` and ``fused`` of a stack; ``focus_map``; ``swipe``, ``reference`` and
-    ``table``; ``segmenter``, ``compare`` and ``then_segment``.
+    tiles, axes, device and backend, by field name), ``run`` (becomes Cancel while it runs),
+    ``progress``; ``depth``, ``sharpest`` and ``fused`` of a stack; ``focus_map``; ``swipe``,
+    ``reference`` and ``table``; ``segmenter``, ``compare`` and ``then_segment``.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -184,7 +185,7 @@ class RestoreWidget(Container):
         indices = self._indices(frames)
         shown = self._current
         settings = {**self.more.run_settings(), "pixel_size": pixel_size(layer)}
-        where = (self.more.device.value, self._threads)
+        where = (where_of(self.more), self._threads)
         previous = shown.restoration if indices and shown and shown.layer is not None else None
         job = RestoreJob(layer, frames, indices, model, *where, settings, previous)
         self.runner.start(f"Restoring {layer.name}", job.steps, partial(self._show_restored, job))
