@@ -176,6 +176,20 @@ def test_frames_that_are_none_are_refused(image, labels, classifier, frames):
         classify(np.stack([image] * 2), np.stack([labels] * 2), classifier, frames=frames)
 
 
+def test_empty_frames_can_be_cancelled_too(image, labels, classifier):
+    seen = []
+    stack, none = np.stack([image] * 5), np.zeros((5, *labels.shape), int)
+    with pytest.raises(Cancelled):
+        classify(
+            stack,
+            none,
+            classifier,
+            progress=lambda *step: seen.append(step),
+            cancel=lambda: len(seen) == 2,
+        )
+    assert seen == [(0, 4), (0, 3)]
+
+
 def test_a_frame_that_is_named_twice_is_classified_once(image, labels, classifier):
     stack, both = np.stack([image] * 2), np.stack([labels] * 2)
     table = classify(stack, both, classifier, axes="TYX", frames=[(1,), (1,)])

@@ -95,15 +95,11 @@ def classify_steps(
                 untold += int((judgement.chosen < 0).sum())
         done += len(objects)
         found.append((index, objects.names, judgement))
+        if not (judgement.chosen >= 0).any():  # many frames may be empty: let it be cancelled there
+            yield Step(done, max(1, done + len(wanted) - number - 1), index)
     if not done:
         yield Step(1, 1, ())
-    if blind:
-        warnings[f"{blind} of {len(wanted)} frames hold no number: their objects have no class"] = (
-            None
-        )
-    if untold:
-        told = f"{untold} of {done} objects have no class: a measure of theirs is no number"
-        warnings[told] = None
+    warnings |= dict.fromkeys(_without_class(blind, len(wanted), untold, done))
     recipe = {
         **judge.recipe,
         "axes": frames.axes,
@@ -114,6 +110,16 @@ def classify_steps(
     }
     table = table_of(found, frames.leading_axes, judge.classes)
     return Classification(table, judge.classes, tuple(warnings), recipe)
+
+
+def _without_class(blind: int, frames: int, untold: int, objects: int) -> list[str]:
+    """Why objects have no class: in frames without a number, or by measures that are none."""
+    told = []
+    if blind:
+        told += [f"{blind} of {frames} frames hold no number: their objects have no class"]
+    if untold:
+        told += [f"{untold} of {objects} objects have no class: a measure of theirs is no number"]
+    return told
 
 
 def open_judge(

@@ -42,7 +42,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a model as TorchScript, ONNX, OpenVINO, TensorRT or BioImage Model Zoo package."""
-    from ..models.export import export
+    from ..export import export
 
     about: dict[str, Any] = {"authors": author, "licence": licence}
     done = export(

@@ -10,9 +10,8 @@ import yaml
 import napari_spheroseg as ss
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, MissingPackage, UnreadableFile
+from napari_spheroseg.export import ExportFailed, bioimageio, export
 from napari_spheroseg.models.bioimageio import UnfitPackage, install_package, open_package
-from napari_spheroseg.models.bioimageio import writing as bioimageio
-from napari_spheroseg.models.export import ExportFailed, export
 
 pytest.importorskip("bioimageio.core")
 pytest.importorskip("onnx")

@@ -1,4 +1,4 @@
-"""Packages of the BioImage Model Zoo: ours written, theirs opened."""
+"""Packages of the BioImage Model Zoo, opened; `export` writes them."""
 
 from .description import UnfitPackage
 from .opening import install_package, is_package, open_package

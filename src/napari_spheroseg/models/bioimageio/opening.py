@@ -17,8 +17,7 @@ from ..library import METADATA, WEIGHTS, load
 from ..metadata import ModelMetadata
 from ..model import Model
 from .description import UnfitPackage, preparation_of, result_of
-from .packages import quiet_spec
-from .rdf import CONFIG
+from .packages import CONFIG, quiet_spec
 
 _DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
 

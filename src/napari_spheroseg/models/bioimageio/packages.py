@@ -7,6 +7,9 @@ from typing import Any
 
 from ...extras import require
 
+CONFIG = "spheroseg"
+"""Key of rdf.yaml's ``config`` that a package of ours is told by."""
+
 
 def quiet_spec() -> Any:
     """``bioimageio.spec``, without the chatter of the zoo's packages.

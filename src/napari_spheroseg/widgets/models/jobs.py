@@ -73,7 +73,7 @@ def verify_steps(rows: list[Row]) -> Steps:
 
 def export_steps(name: str, path: Path) -> Steps:
     """Write a model for another program, in the format of the file's ending."""
-    from ...models.export import export
+    from ...export import export
 
     yield
     done = export(name, path)

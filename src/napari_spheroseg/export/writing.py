@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadSetting, SpherosegError
-from ...extras import require
-from ...readwrite.atomic import replacing
-from ...registry import Registry
-from ..library import load
-from ..model import Model
+from ..errors import BadSetting, SpherosegError
+from ..extras import require
+from ..models.library import load
+from ..models.model import Model
+from ..readwrite.atomic import replacing
+from ..registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 Float = NDArray[np.float32]
 Run = Callable[[Float], Float]
 
-_HERE = "napari_spheroseg.models"
+_HERE = "napari_spheroseg.export"
 WRITERS = Registry(
     "format",
     {
-        "torchscript": f"{_HERE}.export.writing:write_torchscript",
-        "onnx": f"{_HERE}.export.writing:write_onnx",
-        "openvino": f"{_HERE}.export.writing:write_openvino",
-        "tensorrt": f"{_HERE}.export.tensorrt:write_tensorrt",
-        "bioimageio": f"{_HERE}.bioimageio.writing:write_bioimageio",
+        "torchscript": f"{_HERE}.writing:write_torchscript",
+        "onnx": f"{_HERE}.writing:write_onnx",
+        "openvino": f"{_HERE}.writing:write_openvino",
+        "tensorrt": f"{_HERE}.tensorrt:write_tensorrt",
+        "bioimageio": f"{_HERE}.bioimageio:write_bioimageio",
     },
 )
 SUFFIXES = {
@@ -252,7 +252,7 @@ def noise(model: Model, batch: int, high: int, wide: int) -> Float:
 
 
 def _as_onnx(model: Model, extra: str) -> Path:
-    from ...inference.backends.converted import as_onnx
+    from ..inference.backends.converted import as_onnx
 
     require("onnx", extra, "Writing ONNX")
     return as_onnx(model)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..library import METADATA, WEIGHTS
-from ..metadata import ModelMetadata, Preparation
-from ..model import Model
+from ..models.bioimageio.packages import CONFIG
+from ..models.library import METADATA, WEIGHTS
+from ..models.metadata import ModelMetadata, Preparation
+from ..models.model import Model
 
-CONFIG = "spheroseg"
-"""Key of rdf.yaml's ``config`` that a package of ours is told by."""
 _INPUT, _OUTPUT = "image", "maps"
 _OPSET = 18
 _PAPERS = {
@@ -101,7 +100,7 @@ def _onnx(v0_5: Any, model: Model, folder: Path) -> Any:
     """ONNX's weights; None where onnx is not installed: TorchScript is enough."""
     from importlib.util import find_spec
 
-    from ...inference.backends.converted import as_onnx
+    from ..inference.backends.converted import as_onnx
 
     if find_spec("onnx") is None:
         return None
@@ -112,7 +111,7 @@ def _onnx(v0_5: Any, model: Model, folder: Path) -> Any:
 
 def _preprocessing(v0_5: Any, preparation: Preparation) -> list[Any]:
     """What `inference.prepare` does but for resizing, in the zoo's words."""
-    from ...inference.prepare import _IMAGENET_DEVIATION, _IMAGENET_MEAN
+    from ..inference.prepare import _IMAGENET_DEVIATION, _IMAGENET_MEAN
 
     every = ["channel", "y", "x"]
     low, high = preparation.low, preparation.high

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadImage, BadSetting
-from ..export.writing import ExportFailed, Run, in_torch, on_cpu, write_torchscript
-from ..library import WEIGHTS, write_metadata
-from ..metadata import Preparation
-from ..model import Model
-from .packages import quiet_spec
+from ..errors import BadImage, BadSetting
+from ..models.bioimageio.packages import quiet_spec
+from ..models.library import WEIGHTS, write_metadata
+from ..models.metadata import Preparation
+from ..models.model import Model
 from .rdf import describe, side_of
+from .writing import ExportFailed, Run, in_torch, on_cpu, write_torchscript
 
 
 def write_bioimageio(
@@ -112,7 +112,7 @@ def _packages() -> tuple[Any, Any, Any]:
 
 def _sample(preparation: Preparation) -> NDArray[Any]:
     """Spheroids as large as the network sees them best."""
-    from ... import synthetic
+    from .. import synthetic
 
     side = side_of(preparation) * -(-256 // side_of(preparation))
     best = preparation.best_diameter or (40.0, 64.0)
@@ -127,7 +127,7 @@ def _write_samples(model: Model, folder: Path, image: NDArray[Any]) -> int:
     """Sample, its result and the cover; how many times smaller than the image the result is."""
     from PIL import Image
 
-    from ...inference.prepare import grey_range, stretch
+    from ..inference.prepare import grey_range, stretch
 
     preparation = model.metadata.preparation
     side, step = side_of(preparation), preparation.multiple
@@ -157,7 +157,7 @@ def _write_own(model: Model, folder: Path) -> None:
     """Our own weights and model.json, from which the model is had back as it was."""
     from safetensors.torch import save_file
 
-    from ..model import sha256_of
+    from ..models.model import sha256_of
 
     if model.weights is not None and model.checksum == model.metadata.sha256:
         shutil.copyfile(model.weights, folder / WEIGHTS)  # perhaps in 16 bit: half as large

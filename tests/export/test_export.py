@@ -6,8 +6,8 @@ import torch
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, MissingPackage, UnknownName, UnreadableFile
-from napari_spheroseg.models.export import ExportFailed, export
-from napari_spheroseg.models.export import writing as module
+from napari_spheroseg.export import ExportFailed, export
+from napari_spheroseg.export import writing as module
 
 PACKAGES = {"torchscript": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 

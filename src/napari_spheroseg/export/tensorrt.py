@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import NoDevice
-from ...extras import require
-from ..model import Model
+from ..errors import NoDevice
+from ..extras import require
+from ..models.model import Model
 from .writing import ExportFailed, Float, Run, _as_onnx
 
 _LARGEST = 1024  # px; batches of at most 4

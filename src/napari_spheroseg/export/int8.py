@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...extras import require
-from ..model import Model
+from ..extras import require
+from ..models.model import Model
 from .writing import Float, Run, in_torch
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def prepared(model: Model, images: Iterable[NDArray[Any]]) -> list[Float]:
     BadImage
         One holds no number.
     """
-    from ...inference.prepare import prepare
+    from ..inference.prepare import prepare
 
     preparation = model.metadata.preparation
 
@@ -67,7 +67,7 @@ def quantise(model: Model, images: list[Float], folder: Path) -> Path:
     MissingPackage
         ONNX or ONNX Runtime is not installed.
     """
-    from ...inference.backends.converted import OWN_INPUT, as_onnx
+    from ..inference.backends.converted import OWN_INPUT, as_onnx
 
     for package in ("onnx", "onnxruntime"):
         require(package, "onnxruntime", "INT8")
