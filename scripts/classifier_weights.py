@@ -63,16 +63,14 @@ MADE = {
 }
 FAILS = {
     "cell_classifier": [
-        "The outer planes of the yeast stacks are little blurred: all that were held out were "
-        "taken for something else, and so are three in ten of the blurred objects.",
+        "The outer planes of the yeast stacks are little blurred: nine in ten that were held out "
+        "were taken for something else, and so is one in five of the blurred objects.",
         "Two cells side by side, and a long cell about to divide, are judged by shape and a faint "
         "line: pairs without a visible cleft are called single.",
         "Real data are few images of two laboratories. Other microscopes, stains and species may "
         "need fine-tuning or a taught classifier.",
         "Of what is larger than its crop of 64 px, detail is lost, and below about 6 px there is "
         "little to see.",
-        "It learnt for less than half an hour on one core, and its loss was still falling: a "
-        "forest of all features is about as good on drawn cells.",
     ],
     "spheroid_classifier": [
         "Fragments are seen where one label holds all of them. Fragments that have labels of their "
@@ -98,6 +96,7 @@ def ship(name: str, data: Path, runs: Path) -> None:
     makers = {found: share, drawn: 1 - share}
     network = train(name, settings, makers, runs / name)
     save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, target / WEIGHTS)
+    (target / WEIGHTS).chmod(0o644)
     sources = [*settings.sources, *settings.dirty]
     arguments = {"num_classes": len(classes), "min_size": settings.crop.size, **settings.arguments}
     metadata = ModelMetadata(

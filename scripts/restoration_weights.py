@@ -58,7 +58,7 @@ def write(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], da
         arguments=settings.arguments,
         outputs=("restored",),
         preparation=settings.preparation,
-        post_processing={"spare_sharp": True},
+        post_processing={"spare_sharp": True, "keep_range": True},
         training_data=training_data(data, settings),
         sha256=sha256_of(TARGET / WEIGHTS),
         licence="MIT",

@@ -89,3 +89,9 @@ def test_without_a_model_it_is_the_librarys_default(
     status, _, _ = spheroseg("restore", folder, "-o", tmp_path / "out", "--device", "cpu")
     assert status == 0
     assert json.loads((tmp_path / "out" / "run.json").read_text())["recipe"]["model"] == "sharpen"
+
+
+def test_restore_spares_what_is_in_focus_when_asked(restore, folder, tmp_path, image):
+    assert restore(folder, "--spare-sharp")[0] == 0
+    recipe = json.loads((tmp_path / "out" / "run.json").read_text())["recipe"]
+    assert recipe["spare_sharp"] is True

@@ -91,3 +91,35 @@ def test_a_boolean_plane_becomes_the_nearer_of_the_two(share, expected):
     mixed = mix(np.array([[True, False]]), np.array([[True, True]]), share)
     assert mixed.dtype == bool
     assert mixed.tolist() == [expected]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_the_range_of_a_plane_is_kept_when_asked(blurred, restorer, dtype):
+    image, model = blurred.astype(dtype), restorer(0.3)
+    kept = restore_focus(image, model, keep_range=True)
+    assert kept.max() == image.max() < restore_focus(image, model).max()
+    assert kept.min() >= image.min()
+
+
+def test_the_range_is_kept_where_some_pixels_are_no_numbers(blurred, restorer):
+    image = blurred.astype(np.float32)
+    image[0, :3] = np.nan, np.inf, -np.inf
+    kept = restore_focus(image, restorer(0.3), keep_range=True)
+    assert np.array_equal(kept[0, :3], image[0, :3], equal_nan=True)
+    finite = np.isfinite(image)
+    assert kept[finite].max() == image[finite].max()
+
+
+def test_the_range_of_each_colour_is_kept(blurred, restorer):
+    image = np.stack([blurred, blurred // 2, blurred // 4], axis=-1)
+    kept = restore_focus(image, restorer(0.3), keep_range=True)
+    assert np.array_equal(kept.max(axis=(0, 1)), image.max(axis=(0, 1)))
+
+
+def test_the_model_that_ships_spares_and_keeps_the_range():
+    from napari_spheroseg import models
+
+    recommended = complete(open_restorer("nafnet"), {})
+    assert models.info("nafnet").task == "restoration"
+    assert recommended.spare_sharp
+    assert recommended.keep_range

@@ -9,6 +9,7 @@ import typer
 
 from ..batch.settings import BatchSettings
 from ..models import Preparation, default
+from ..restoration.settings import OWN_WAY, RestorationRecipe
 from .batches import pixel_pair_of, work_through
 from .options import (
     Axes,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 PREPARATION = ("scale", "tile", "overlap", "low", "high", "intensity", "clip")
 
 
-@with_settings((Preparation, PREPARATION), (BatchSettings, ("timeout",)))
+@with_settings(
+    (Preparation, PREPARATION), (RestorationRecipe, OWN_WAY), (BatchSettings, ("timeout",))
+)
 def restore(
     inputs: Inputs,
     out: Out,

@@ -24,7 +24,7 @@ from ..steps import Progress, Step, Steps, run_to_end
 from .result import Restoration
 from .settings import RestorationRecipe
 from .spare import Restored, judged, mix, open_judge
-from .values import as_type, keep_gaps, unchanged
+from .values import as_type, keep_gaps, unchanged, within_range
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +136,7 @@ def restore_if_blurred(
     *,
     judge: Predictor | None = None,
     rescale: bool = True,
+    keep_range: bool = False,
 ) -> Generator[TileDone, None, Restored]:
     """Restore one plane as far as it is out of focus.
 
@@ -145,6 +146,8 @@ def restore_if_blurred(
         As in `restore_plane`.
     judge : Predictor, optional
         From `open_judge`; without it, the plane is restored in any case.
+    keep_range : bool
+        Cut off what is darker or brighter than all of the plane, unless it is not rescaled.
 
     Yields
     ------
@@ -167,6 +170,8 @@ def restore_if_blurred(
         yield TileDone(tiles, tiles)
         return Restored(plane.copy(), share)
     restored = yield from restore_plane(predictor, plane, preparation, rescale=rescale)
+    if keep_range and rescale:
+        restored = keep_gaps(within_range(restored, plane), plane)
     return Restored(mix(plane, restored, share), share)
 
 
@@ -226,7 +231,7 @@ def restore_steps(
     walked = yield from walk(
         frames,
         indices,
-        partial(restore_if_blurred, predictor, judge=judge, **how),
+        partial(restore_if_blurred, predictor, judge=judge, keep_range=recipe.keep_range, **how),
         lambda plane: Restored(unchanged(plane, **how), 1.0),
     )
     recipe = recipe.replace(
@@ -270,7 +275,8 @@ def restore_focus(
     **settings
         ``axes`` (one letter an axis, like "TCYX"), ``channel``, ``frames`` (positions along the
         leading axes, by default all), ``region`` (first row, row after the last, first column,
-        column after the last); ``rescale`` (see below); any field of `Preparation`. What is not
+        column after the last); ``rescale``, ``spare_sharp``, ``keep_range`` (fields of
+        `RestorationRecipe`); any field of `Preparation`. What is not
         given is as the model recommends.
 
     Returns
@@ -278,9 +284,9 @@ def restore_focus(
     ndarray
         Leading axes, Y, X and, of RGB, the samples: of a channel the channel alone, of a region
         the region alone; frames that were not asked for are 0. Its type is the image's, and its
-        grey values are in the image's units. A restored edge may be somewhat brighter or darker
-        than anything in the blurred image: values are cut off only at the ends of the type, and
-        those of floats not at all. With ``rescale=False``, float32 in the network's range.
+        grey values are in the image's units; with ``keep_range``, as `nafnet` has it, none is
+        darker or brighter than all of its plane, and otherwise they are cut off at the ends of
+        the type only. With ``rescale=False``, float32 in the network's range.
 
         Samples of RGB are restored one by one, alpha is kept; pixels that are no numbers stay
         what they are, and a constant image comes back as it is, with a warning.

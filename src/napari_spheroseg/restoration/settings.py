@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import Field, create_model, field_validator
 
 from ..models import ModelMetadata, Preparation
 from ..settings import Settings
 
+OWN_WAY = ("spare_sharp", "keep_range")
+"""Fields that a model may recommend beside its preparation."""
+
 
 class _Source(Settings):
     """What was restored, and by what."""
+
+    recommended_by_model: ClassVar[bool] = True
 
     model: str = Field(description="Name or path of the model.")
     axes: str | None = Field(None, description="Axes of the image; None while it is not known.")
@@ -36,6 +41,12 @@ class _Source(Settings):
         title="Spare what is in focus",
         description="Planes that the focus detector finds in focus stay as they are, and doubtful "
         "ones are restored in part; only where the result returns to grey values.",
+    )
+    keep_range: bool = Field(
+        False,
+        title="Keep the range",
+        description="No value is darker or brighter than all of the plane it was made from; only "
+        "where the result returns to grey values.",
     )
     made_with: dict[str, Any] = Field({}, description="Versions, device, checksum of the weights.")
 
@@ -82,8 +93,8 @@ class RestorationRecipe(
         """
         sizes = {"size", "long_side", "scale"} & set(settings)
         own = dict.fromkeys(("size", "long_side", "best_diameter"), None) if sizes else {}
-        spare = {k: v for k, v in model.post_processing.items() if k == "spare_sharp"}
-        recommended = {**dict(model.preparation), **spare}
+        own_way = {k: v for k, v in model.post_processing.items() if k in OWN_WAY}
+        recommended = {**dict(model.preparation), **own_way}
         recipe = cls(**{**recommended, **own, **settings, "model": reference})
         recipe.preparation()  # it knows which values exclude each other
         return recipe

@@ -32,6 +32,13 @@ def as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.asarray(values.astype(dtype))
 
 
+def within_range(restored: NDArray[Any], plane: NDArray[Any]) -> NDArray[Any]:
+    """Values cut off at the least and the greatest of a plane; of RGB, sample by sample."""
+    finite = plane if plane.dtype.kind != "f" else np.where(np.isfinite(plane), plane, np.nan)
+    ends = (np.nanmin(finite, axis=(0, 1)), np.nanmax(finite, axis=(0, 1)))
+    return np.asarray(np.clip(restored, *ends))
+
+
 def keep_gaps(restored: NDArray[Any], plane: NDArray[Any]) -> NDArray[Any]:
     """Put back the pixels of a plane that were no numbers."""
     if plane.dtype.kind == "f":

@@ -18,6 +18,7 @@ from ..inference.shared import shared_predictor
 from ..inference.walk import walk
 from ..models import Model
 from ..restoration.run import open_restorer, restore_if_blurred
+from ..restoration.settings import RestorationRecipe
 from ..restoration.spare import open_judge
 from ..steps import Progress, Step, Steps, run_to_end
 from .measure import PixelSize
@@ -103,9 +104,10 @@ def _see(
     preparation, before = recipe.preparation(), 0
     if restorer is not None:
         after = count_tiles((plane.shape[0], plane.shape[1]), preparation)
-        spare = restorer.model.metadata.post_processing.get("spare_sharp", False)
-        judge = open_judge(restorer, spare)
-        restoring = Steps(restore_if_blurred(restorer, plane, judge=judge))
+        how = RestorationRecipe.of(restorer.model.metadata, restorer.model.reference, {})
+        judge = open_judge(restorer, how.spare_sharp)
+        restored = restore_if_blurred(restorer, plane, judge=judge, keep_range=how.keep_range)
+        restoring = Steps(restored)
         for tile in restoring:
             before = tile.total
             yield TileDone(tile.done, tile.total + after)

@@ -16,7 +16,7 @@ from ..scroll import Scroll
 from ..source import guess_axes
 from ..where import where_fields
 
-_FIELDS = ("low", "high", "tile", "overlap", "spare_sharp", "rescale")
+_FIELDS = ("low", "high", "tile", "overlap", "spare_sharp", "keep_range", "rescale")
 _GREY_VALUES = 1e9
 
 
