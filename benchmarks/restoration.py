@@ -82,9 +82,7 @@ def blur_table(options: argparse.Namespace) -> None:
                 rows[source, f"{radius:g}"].append(scores)
                 rows["all", f"{radius:g}"].append(scores)
                 rows["all, " + kind, f"{radius:g}"].append(scores)
-    print(
-        "| source | radius (px) | blurred | Wiener | Richardson-Lucy | restored | default |"
-    )
+    print("| source | radius (px) | blurred | Wiener | Richardson-Lucy | restored | default |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (source, radius), scores in sorted(rows.items()):
         mean = np.mean(scores, axis=0).reshape(-1, 2)
