@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import models, networks, synthetic
+    from .batch.classify import classify_files
     from .batch.restore import restore_files
     from .batch.run import segment_files
     from .classification.features import features
@@ -39,6 +40,7 @@ __all__ = [
     "SpherosegError",
     "__version__",
     "classify",
+    "classify_files",
     "evaluate",
     "features",
     "focus_score",
@@ -61,9 +63,10 @@ _HOMES = {
     "Segmentation": "segmentation.result",
     "SpherosegError": "errors",
     "classify": "classification.run",
+    "classify_files": "batch.classify",
     "evaluate": "training.evaluate",
-    "focus_score": "restoration.detector",
     "features": "classification.features",
+    "focus_score": "restoration.detector",
     "measure": "segmentation.measure",
     "read_image": "readwrite.images",
     "reserve": "inference.reservation",

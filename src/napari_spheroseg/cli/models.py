@@ -28,12 +28,15 @@ app.command("export")(export)
 def list_models() -> None:
     """List all models and where they lie, those that wait for a checkpoint included."""
     defaults = {task: models.default(task) for task in _tasks()}
-    for metadata, folder in entries().values():
+    listed = list(entries().values())
+    first = max((len(folder.name) for _, folder in listed), default=0)
+    second = max((len(metadata.title) for metadata, _ in listed), default=0)
+    for metadata, folder in listed:
         place = place_of(folder)
         where = f"shared, {folder.parent}" if place == "shared" else place
         state = metadata.task if metadata.has_weights else f"{metadata.task}, no weights installed"
         mark = ", default" if folder.name == defaults.get(metadata.task) else ""
-        print(f"{folder.name:20s} {metadata.title:20s} {state}{mark} ({where})")
+        print(f"{folder.name:{first}s}  {metadata.title:{second}s}  {state}{mark} ({where})")
 
 
 @app.command()
