@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_spheroseg.errors import BadSetting
 from napari_spheroseg.inference.frames import Frames
 from napari_spheroseg.restoration.defocus import defocus, disc
 from napari_spheroseg.restoration.run import complete, open_restorer, restore_focus, restore_steps
@@ -123,3 +124,14 @@ def test_the_model_that_ships_spares_and_keeps_the_range():
     assert models.info("nafnet").task == "restoration"
     assert recommended.spare_sharp
     assert recommended.keep_range
+
+
+def test_a_recipe_that_spares_says_which_detector_decided(sharp, restorer):
+    model = restorer(0.1)
+    recipe = restore(sharp, model, spare_sharp=True)[0].recipe
+    assert len(recipe["made_with"]["focus_detector"]) == 64
+    assert "focus_detector" not in restore(sharp, model)[0].recipe["made_with"]
+    assert np.array_equal(restore_focus(sharp, **recipe), sharp)
+    recipe["made_with"]["focus_detector"] = "0" * 64
+    with pytest.raises(BadSetting, match="other weights of 'focus_detector'"):
+        restore_focus(sharp, **recipe)

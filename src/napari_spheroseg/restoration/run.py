@@ -19,11 +19,11 @@ from ..inference.prepare import has_no_number, is_constant, scaling_of, with_gre
 from ..inference.record import check_weights, made_with
 from ..inference.shared import shared_predictor
 from ..inference.walk import walk
-from ..models import Model, Preparation
+from ..models import Model, Preparation, info
 from ..steps import Progress, Step, Steps, run_to_end
 from .result import Restoration
 from .settings import RestorationRecipe
-from .spare import Restored, judged, mix, open_judge
+from .spare import DETECTOR, Restored, judged, mix, open_judge
 from .values import as_type, keep_gaps, unchanged, within_range
 
 _log = logging.getLogger(__name__)
@@ -65,9 +65,16 @@ def complete(predictor: Predictor, settings: dict[str, Any]) -> RestorationRecip
         A setting is unknown or out of bounds, or a recipe was made with other weights.
     """
     metadata = predictor.model.metadata
-    check_weights(metadata, (settings.get("made_with") or {}).get("sha256"))
-    settings = {**settings, "made_with": made_with(predictor)}
-    return RestorationRecipe.of(metadata, predictor.model.reference, settings)
+    recorded = settings.get("made_with") or {}
+    check_weights(metadata, recorded.get("sha256"))
+    made = made_with(predictor)
+    recipe = RestorationRecipe.of(metadata, predictor.model.reference, settings)
+    if recipe.spare_sharp and recipe.rescale:
+        detector = info(DETECTOR)
+        check_weights(detector, recorded.get(DETECTOR))
+        made |= {DETECTOR: detector.sha256}
+    whole: RestorationRecipe = recipe.replace(made_with=made)
+    return whole
 
 
 def restore_plane(

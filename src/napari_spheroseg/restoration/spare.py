@@ -13,6 +13,8 @@ from ..steps import Steps
 from .detector import judge_plane, open_detector
 from .values import as_type, keep_gaps
 
+DETECTOR = "focus_detector"
+"""The model that decides."""
 BLURRED, SHARP = 0.4, 0.6
 """Focus scores up to which a plane is restored in full, and from which on not at all."""
 
@@ -33,7 +35,7 @@ class Restored(NamedTuple):
 
 def open_judge(restorer: Predictor, spare_sharp: bool) -> Predictor | None:
     """The focus detector that decides what is spared, on the device of the restoration; or None."""
-    return open_detector(device=restorer.device) if spare_sharp else None
+    return open_detector(DETECTOR, restorer.device) if spare_sharp else None
 
 
 def share_of(score: float) -> float:
