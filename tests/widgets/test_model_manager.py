@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
@@ -14,6 +15,7 @@ import pytest
 
 from napari_spheroseg import models
 from napari_spheroseg.doctor import Finding
+from napari_spheroseg.models.download import transfer
 from napari_spheroseg.models.library import METADATA, WEIGHTS
 from napari_spheroseg.widgets.models.widget import ModelsWidget
 
@@ -278,8 +280,14 @@ def test_an_address_that_gives_nothing_is_told_and_stays_to_be_mended(manager, w
 
 
 def test_a_download_can_be_cancelled(manager, web, monkeypatch):
-    monkeypatch.setattr("napari_spheroseg.models.download.transfer._CHUNK", 100)
-    monkeypatch.setattr("napari_spheroseg.models.download.transfer._OFTEN", 0)
+    def slowly(self, *arguments):
+        time.sleep(0.02)
+        return read(self, *arguments)
+
+    read = transfer.Download._next
+    monkeypatch.setattr(transfer.Download, "_next", slowly)  # it is under way when we cancel
+    monkeypatch.setattr(transfer, "_CHUNK", 100)
+    monkeypatch.setattr(transfer, "_OFTEN", 0)
     manager.widget.install_url.value = web("spheroids.pth")
     manager.widget.install.native.click()
     manager._qtbot.waitUntil(lambda: not manager.widget.cancel.native.isHidden(), timeout=30_000)

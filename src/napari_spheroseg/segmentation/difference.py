@@ -50,7 +50,7 @@ class Difference:
         if not before and not after:
             return "No objects, before or after."
         if not before:
-            area = f"area {self.area[1]:.4g} {self.unit}"
+            area = f"area {self.area[1]:.0f} {self.unit}"
             return f"Restoring changes the segmentation: {counts}, {area}."
         if before == after and abs(self.change) < _SAME:
             return f"Restoring leaves the segmentation as it was: area ±0.0 %, {counts}."

@@ -68,4 +68,6 @@ class MeasureTable(QTableWidget):
 def _number(value: float) -> str:
     if math.isnan(value):
         return _UNKNOWN
-    return "∞" if math.isinf(value) else f"{value:.4g}"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
