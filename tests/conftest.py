@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
-from napari_spheroseg.inference import shared
+from napari_spheroseg.inference import devices, shared
 from napari_spheroseg.models import ModelMetadata, library
 from napari_spheroseg.models.library import write_metadata
 from napari_spheroseg.models.metadata import Crop
@@ -31,7 +31,7 @@ def _without_the_users_models(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def models_folder(tmp_path_factory, monkeypatch):
-    """A models folder of its own for every test, and no predictor left from another."""
+    """A models folder of its own for every test; no predictor or threads left from another."""
     folder = tmp_path_factory.mktemp("models") / "user"
     monkeypatch.setenv("SPHEROSEG_MODELS", str(folder))
     for name in ("SPHEROSEG_SHARED_MODELS", "SPHEROSEG_OFFLINE"):
@@ -39,6 +39,7 @@ def models_folder(tmp_path_factory, monkeypatch):
     shared.forget_shared()
     yield folder
     shared.forget_shared()
+    devices.use_threads(0)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 from qtpy.QtGui import QTextCursor, QTextDocument, QTextTable
@@ -12,6 +13,8 @@ from ...models import ModelMetadata, no_weights
 from ...models.library import CARD
 from .rows import WAITING, Row
 
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_TAG = re.compile(r"<(?!https?:|mailto:)(?=[A-Za-z/!?])")
 _PADDING = 3  # px
 _LEAST_HEIGHT = 160  # px
 
@@ -28,13 +31,20 @@ class Details(QTextBrowser):
         """Show a text; HTML in it stays text, since a card may come from anybody."""
         kind = QTextDocument.MarkdownFeature
         document = self.document()
-        document.setMarkdown(text, kind.MarkdownDialectGitHub | kind.MarkdownNoHTML)
+        without_html = kind.MarkdownDialectGitHub | kind.MarkdownNoHTML
+        document.setMarkdown(_as_text(text), without_html)
         for frame in document.rootFrame().childFrames():
             if isinstance(frame, QTextTable):
                 style = frame.format()
                 style.setCellPadding(_PADDING)
                 frame.setFormat(style)
         self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
+
+
+def _as_text(markdown: str) -> str:
+    """Tags become text: with MarkdownNoHTML alone, Qt drops them on some machines."""
+    parts = _CODE.split(markdown)
+    return "".join(p if n % 2 else _TAG.sub(r"\\<", p) for n, p in enumerate(parts))
 
 
 def as_markdown(row: Row) -> str:
