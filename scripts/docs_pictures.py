@@ -16,6 +16,7 @@ from napari_spheroseg.readwrite.tiff import write_image
 from napari_spheroseg.restoration.defocus import defocus, disc
 from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.runs import list_runs
+from napari_spheroseg.widgets.classify.choice import TEACH
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
@@ -112,6 +113,33 @@ def restore_picture(name: str) -> None:
     viewer.close()
 
 
+def classify_picture(name: str) -> None:
+    """The widget after a few examples of large and small spheroids."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1280, 800)
+    drawn = spheroids((512, 640), 20, seed=7, radius=(0.02, 0.08))
+    scale = {"scale": (0.65, 0.65), "units": ("um", "um")}
+    viewer.add_image(drawn.image, name="plate", **scale)
+    viewer.add_labels(drawn.labels, name="plate labels", opacity=0.4, **scale)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Classify objects")
+    widget.model.value = TEACH
+    lesson = widget.session().lesson
+    for each in list(lesson.classes):
+        lesson.remove(each.name)
+    by_size = np.argsort(np.bincount(drawn.labels.ravel())[1:]) + 1
+    for kind, examples in {"small": by_size[:4], "large": by_size[-4:]}.items():
+        lesson.add(kind)
+        widget.show_all()
+        for label in examples:
+            widget.teach.give(((), int(label)), kind)
+    wait(lambda: False, 1)
+    wait(lambda: not widget.teach.work.running, 60)
+    viewer.reset_view()
+    wait(lambda: False, 8)  # cross-validation follows after a pause
+    viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
+    viewer.close()
+
+
 if __name__ == "__main__":
     picture("segment.png", "brightfield")
     picture("more-settings.png", "fluorescence", theme="light", more=True)
@@ -119,3 +147,4 @@ if __name__ == "__main__":
     training_picture("train.png")
     batch_picture("batch.png")
     restore_picture("restore.png")
+    classify_picture("classify.png")
