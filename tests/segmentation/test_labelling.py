@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from napari_spheroseg.segmentation.labelling import label
-from napari_spheroseg.segmentation.result import analyse
+from napari_spheroseg.segmentation.plane import analyse
 from napari_spheroseg.segmentation.settings import PostProcessing
 
 SHAPE = (120, 160)

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from napari_spheroseg.segmentation.plane import analyse
 from napari_spheroseg.segmentation.polygons import moved, outline, rasterise, simplify
-from napari_spheroseg.segmentation.result import analyse
 from napari_spheroseg.segmentation.settings import PostProcessing
 
 SHAPE = (100, 120)

@@ -19,7 +19,7 @@ from ..inference.walk import walk
 from ..models import Model
 from ..restoration.run import open_restorer, restore_if_blurred
 from ..restoration.settings import RestorationRecipe
-from ..restoration.spare import open_judge
+from ..restoration.spare import Restored, open_judge
 from ..steps import Progress, Step, Steps, run_to_end
 from .measure import PixelSize
 from .recipe import Recipe
@@ -29,6 +29,7 @@ from .scale import look
 _log = logging.getLogger(__name__)
 Plane = NDArray[Any]
 Map = NDArray[np.float32]
+Restore = Callable[[Plane], Generator[TileDone, None, Restored]]
 RESTORATION = "restoration"
 """Where a recipe's ``made_with`` holds the checksum of the model that restored the focus."""
 
@@ -71,11 +72,11 @@ def segment_steps(
         No value of the only frame is a number.
     """
     log_memory(_log, f"'{recipe.model}' begins to segment", device=predictor.device)
-    restorer = _open_restorer(recipe, predictor)
+    restore, restorers = _open_restorer(recipe, predictor)
     walked = yield from walk(
         frames,
         indices,
-        partial(_see, predictor=predictor, restorer=restorer, recipe=recipe),
+        partial(_see, predictor=predictor, restore=restore, recipe=recipe),
         partial(_nothing, outputs=len(predictor.model.metadata.outputs)),
     )
     recipe = recipe.replace(
@@ -84,30 +85,30 @@ def segment_steps(
         region=frames.region,
         frames=None if walked.whole else tuple(walked.results),
     )
-    used = [predictor] if restorer is None else [restorer, predictor]
-    return Segmentation(frames, walked.results, recipe, walked.warnings("see", used))
+    told = walked.warnings("see", [*restorers, predictor])
+    return Segmentation(frames, walked.results, recipe, told)
 
 
-def _open_restorer(recipe: Recipe, predictor: Predictor) -> Predictor | None:
-    """What restores the frames before the model sees them; opened once, and kept beside it."""
+def _open_restorer(recipe: Recipe, predictor: Predictor) -> tuple[Restore | None, list[Predictor]]:
+    """What restores the frames before the model sees them, and the model that it does it with."""
     if recipe.restore is None:
-        return None
+        return None, []
     restorer = open_restorer(recipe.restore, *predictor.asked)
-    check_weights(restorer.model.metadata, recipe.made_with.get(RESTORATION))
-    return restorer
+    metadata = restorer.model.metadata
+    check_weights(metadata, recipe.made_with.get(RESTORATION))
+    how = RestorationRecipe.of(metadata, restorer.model.reference, {})
+    judge = open_judge(restorer, how.spare_sharp)
+    return partial(restore_if_blurred, restorer, judge=judge, keep_range=how.keep_range), [restorer]
 
 
 def _see(
-    plane: Plane, predictor: Predictor, restorer: Predictor | None, recipe: Recipe
+    plane: Plane, predictor: Predictor, restore: Restore | None, recipe: Recipe
 ) -> Generator[TileDone, None, Map]:
     """Outputs of the model for a plane, (K, Y, X)."""
     preparation, before = recipe.preparation(), 0
-    if restorer is not None:
+    if restore is not None:
         after = count_tiles((plane.shape[0], plane.shape[1]), preparation)
-        how = RestorationRecipe.of(restorer.model.metadata, restorer.model.reference, {})
-        judge = open_judge(restorer, how.spare_sharp)
-        restored = restore_if_blurred(restorer, plane, judge=judge, keep_range=how.keep_range)
-        restoring = Steps(restored)
+        restoring = Steps(restore(plane))
         for tile in restoring:
             before = tile.total
             yield TileDone(tile.done, tile.total + after)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import BadImage, BadSetting
 from ..inference.frames import Index
 from ..segmentation.measure import PixelSize, pixel_pair
-from ..segmentation.result import Plane, Segmentation
+from ..segmentation.plane import Plane
+from ..segmentation.result import Segmentation
 from .motion import Points, centroids, link_points, require_laptrack
 from .overlap import link_overlap
 from .settings import Tracking
