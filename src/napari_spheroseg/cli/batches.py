@@ -25,7 +25,8 @@ def work_through(
     out: Path,
     found: Callable[[Item], str],
     *,
-    existing: str,
+    overwrite: bool,
+    resume: bool,
     device: str,
     reserve: float,
     workers: int,
@@ -43,7 +44,7 @@ def work_through(
         Where the results go.
     found : callable
         What was found in an image, with a comma after it; or nothing.
-    existing, device, reserve, workers, scheduler
+    overwrite, resume, device, reserve, workers, scheduler
         As the command's options say.
 
     Returns
@@ -55,6 +56,7 @@ def work_through(
     from ..batch.cluster import connect
     from ..inference import reservation
 
+    existing = "overwrite" if overwrite else "resume" if resume else "continue"
     with ExitStack() as stack:
         stack.enter_context(reservation.reserve(device, reserve))
         if workers or scheduler:

@@ -74,7 +74,6 @@ def classify(
     paths = find_images(inputs)
     asked = {"channel": channel, "axes": axes, "pixel_size": pixel_pair_of(pixel_size)}
     settings |= {name: value for name, value in asked.items() if value is not None}
-    existing = "overwrite" if overwrite else "resume" if resume else "continue"
     run = partial(
         classify_files,
         paths,
@@ -92,7 +91,8 @@ def classify(
         len(paths),
         out,
         found,
-        existing=existing,
+        overwrite=overwrite,
+        resume=resume,
         device=device,
         reserve=reserve,
         workers=workers,

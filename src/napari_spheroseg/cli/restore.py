@@ -69,7 +69,6 @@ def restore(
     paths = find_images(inputs)
     asked = {"channel": channel, "axes": axes, "pixel_size": pixel_pair_of(pixel_size)}
     settings |= {name: value for name, value in asked.items() if value is not None}
-    existing = "overwrite" if overwrite else "resume" if resume else "continue"
     run = partial(
         restore_files,
         paths,
@@ -86,7 +85,8 @@ def restore(
         len(paths),
         out,
         found,
-        existing=existing,
+        overwrite=overwrite,
+        resume=resume,
         device=device,
         reserve=reserve,
         workers=workers,

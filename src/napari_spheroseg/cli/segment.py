@@ -83,7 +83,6 @@ def segment(
     paths = find_images(inputs)
     asked = {"channel": channel, "axes": axes, "diameter_um": diameter_um, "restore": restore}
     settings |= {name: value for name, value in asked.items() if value is not None}
-    existing = "overwrite" if overwrite else "resume" if resume else "continue"
     run = partial(
         segment_files,
         paths,
@@ -101,7 +100,8 @@ def segment(
         len(paths),
         out,
         found,
-        existing=existing,
+        overwrite=overwrite,
+        resume=resume,
         device=device,
         reserve=reserve,
         workers=workers,
