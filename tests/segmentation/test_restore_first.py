@@ -126,3 +126,11 @@ def test_code_that_is_copied_restores_too(segment, image, lifting, bright):
     metadata = open_predictor(str(bright), "cpu", "torch").model.metadata
     assert f"restore={lifting!r}" in as_python(result.settings, metadata, None, "cells")
     assert f"--restore {lifting}" in as_command(result.settings, metadata, "a.tif")
+
+
+def test_the_recipe_says_which_detector_spares_what_is_in_focus(segment, image):
+    recipe = segment(image, restore="nafnet").recipe
+    assert recipe["made_with"]["focus_detector"] == models.info("focus_detector").sha256
+    recipe["made_with"]["focus_detector"] = "0" * 64
+    with pytest.raises(BadSetting, match="other weights of 'focus_detector'"):
+        segment(image, **recipe)

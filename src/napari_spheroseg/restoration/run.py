@@ -19,11 +19,11 @@ from ..inference.prepare import has_no_number, is_constant, scaling_of, with_gre
 from ..inference.record import check_weights, made_with
 from ..inference.shared import shared_predictor
 from ..inference.walk import walk
-from ..models import Model, Preparation, info
+from ..models import Model, Preparation
 from ..steps import Progress, Step, Steps, run_to_end
 from .result import Restoration
 from .settings import RestorationRecipe
-from .spare import DETECTOR, Restored, judged, mix, open_judge
+from .spare import Restored, judge_of, judged, mix, open_judge
 from .values import as_type, keep_gaps, unchanged, within_range
 
 _log = logging.getLogger(__name__)
@@ -69,10 +69,7 @@ def complete(predictor: Predictor, settings: dict[str, Any]) -> RestorationRecip
     check_weights(metadata, recorded.get("sha256"))
     made = made_with(predictor)
     recipe = RestorationRecipe.of(metadata, predictor.model.reference, settings)
-    if recipe.spare_sharp and recipe.rescale:
-        detector = info(DETECTOR)
-        check_weights(detector, recorded.get(DETECTOR))
-        made |= {DETECTOR: detector.sha256}
+    made |= judge_of(recipe, recorded)
     whole: RestorationRecipe = recipe.replace(made_with=made)
     return whole
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.predictor import Predictor, TileDone
+from ..inference.record import check_weights
+from ..models import info
 from ..steps import Steps
 from .detector import judge_plane, open_detector
+from .settings import RestorationRecipe
 from .values import as_type, keep_gaps
 
 DETECTOR = "focus_detector"
@@ -36,6 +39,21 @@ class Restored(NamedTuple):
 def open_judge(restorer: Predictor, spare_sharp: bool) -> Predictor | None:
     """The focus detector that decides what is spared, on the device of the restoration; or None."""
     return open_detector(DETECTOR, restorer.device) if spare_sharp else None
+
+
+def judge_of(recipe: RestorationRecipe, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe's ``made_with`` says of the focus detector; nothing where none decides.
+
+    Raises
+    ------
+    BadSetting
+        It was `recorded` with other weights.
+    """
+    if not (recipe.spare_sharp and recipe.rescale):
+        return {}
+    detector = info(DETECTOR)
+    check_weights(detector, recorded.get(DETECTOR))
+    return {DETECTOR: detector.sha256}
 
 
 def share_of(score: float) -> float:

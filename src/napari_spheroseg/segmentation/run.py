@@ -19,7 +19,7 @@ from ..inference.walk import walk
 from ..models import Model
 from ..restoration.run import open_restorer, restore_if_blurred
 from ..restoration.settings import RestorationRecipe
-from ..restoration.spare import Restored, open_judge
+from ..restoration.spare import Restored, judge_of, open_judge
 from ..steps import Progress, Step, Steps, run_to_end
 from .measure import PixelSize
 from .recipe import Recipe
@@ -166,6 +166,7 @@ def complete(
         restorer = open_restorer(str(settings["restore"]), *predictor.asked).model
         check_weights(restorer.metadata, made.get(RESTORATION))
         now[RESTORATION] = restorer.metadata.sha256
+        now |= judge_of(RestorationRecipe.of(restorer.metadata, restorer.reference, {}), made)
         settings = {**settings, "restore": restorer.reference}
     settings = {**settings, "made_with": now}
     return Recipe.of(metadata, predictor.model.reference, threshold, pixel_size, settings)
