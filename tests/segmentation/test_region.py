@@ -115,7 +115,7 @@ def test_another_tolerance_measures_nothing_again(segmented, image, monkeypatch)
     def never(*_):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("napari_spheroseg.segmentation.result.measure_plane", never)
+    monkeypatch.setattr("napari_spheroseg.segmentation.plane.measure_plane", never)
     coarse = result.at(tolerance=5)
     assert len(coarse.polygons[0].outer) < len(result.polygons[0].outer)
     assert coarse.polygons[0].mean_probability == result.polygons[0].mean_probability
