@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .blocks import (
-    AttentionGate,
-    Shapes,
-    SpatialAttention,
-    count_keys,
-    dropout,
-    has_instance_norm,
-    norm,
-    resize_like,
-)
+from .blocks import AttentionGate, Shapes, SpatialAttention
+from .gated_resunet import GatedResUNet, ResidualBlock, recognise_widths
 
 
 class SqueezeExcitation(nn.Module):
@@ -41,27 +31,17 @@ class SqueezeExcitation(nn.Module):
         return x * weight[:, :, None, None]
 
 
-class ResidualSEBlock(nn.Module):
-    """Residual block whose attentions follow the sum and its ReLU; its projection has no norm."""
+class ResidualSEBlock(ResidualBlock):
+    """Residual block with squeeze-excitation and a spatial attention."""
 
     def __init__(self, in_channels: int, out_channels: int, instance: bool, rate: float) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-        self.norm1 = norm(out_channels, instance)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm2 = norm(out_channels, instance)
-        self.dropout = dropout(rate)
-        self.adjust_channels: nn.Module = nn.Identity()
-        if in_channels != out_channels:
-            self.adjust_channels = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        super().__init__(in_channels, out_channels, instance, rate, norm_shortcut=False)
         self.se = SqueezeExcitation(out_channels, rate)
         self.spatial_attention = SpatialAttention()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) to (B, out, H, W)."""
-        main = self.dropout(torch.relu(self.norm1(self.conv1(x))))
-        main = self.dropout(self.norm2(self.conv2(main)))
-        output: Tensor = self.spatial_attention(self.se(torch.relu(main + self.adjust_channels(x))))
+    def attend(self, x: Tensor) -> Tensor:
+        """(B, out, H, W), weighted by channel and by pixel."""
+        output: Tensor = self.spatial_attention(self.se(x))
         return output
 
 
@@ -79,7 +59,7 @@ class SpatialGate(AttentionGate):
         return output
 
 
-class ResUNetSmall(nn.Module):
+class ResUNetSmall(GatedResUNet):
     """ResUNet-Small; 58,060,957 parameters at the published widths.
 
     Parameters
@@ -108,34 +88,16 @@ class ResUNetSmall(nn.Module):
         use_instance_norm: bool = True,
         dropout_rate: float = 0.15,
     ) -> None:
-        super().__init__()
-
-        def block(inputs: int, outputs: int) -> ResidualSEBlock:
-            return ResidualSEBlock(inputs, outputs, use_instance_norm, dropout_rate)
-
-        first, deepest = features[0], 2 * features[-1]
-        upwards = [*features][::-1]
-        self.init_conv = nn.Sequential(
-            nn.Conv2d(in_channels, first, 7, padding=3, bias=False),
-            norm(first, use_instance_norm),
-            nn.ReLU(inplace=True),
-            dropout(dropout_rate),
-        )
-        self.downs = nn.ModuleList(
-            block(a, b) for a, b in zip([first, *features], features, strict=False)
-        )
-        self.bottleneck = nn.Sequential(block(features[-1], deepest), block(deepest, deepest))
-        self.ups = nn.ModuleList()
-        for above, width in zip([deepest, *upwards], upwards, strict=False):
-            self.ups.append(nn.ConvTranspose2d(above, width, 2, stride=2))
-            self.ups.append(block(2 * width, width))
-        self.attentions = nn.ModuleList(SpatialGate(w, use_instance_norm) for w in upwards)
-        self.final_conv = nn.Sequential(
-            nn.Conv2d(first, first // 2, 3, padding=1, bias=False),
-            norm(first // 2, use_instance_norm),
-            nn.ReLU(inplace=True),
-            dropout(dropout_rate),
-            nn.Conv2d(first // 2, out_channels, 1),
+        instance, rate = use_instance_norm, dropout_rate
+        super().__init__(
+            in_channels,
+            out_channels,
+            features,
+            instance,
+            rate,
+            block=lambda inputs, outputs: ResidualSEBlock(inputs, outputs, instance, rate),
+            gate=lambda width: SpatialGate(width, instance),
+            first_kernel=7,
         )
 
     @staticmethod
@@ -143,26 +105,8 @@ class ResUNetSmall(nn.Module):
         """Arguments of the ResUNet-Small whose weights have these shapes, or None."""
         if "downs.0.se.fc.0.weight" not in shapes:
             return None
-        levels = count_keys(shapes, "downs.{}.conv1.weight")
-        return {
-            "in_channels": shapes["init_conv.0.weight"][1],
-            "out_channels": shapes["final_conv.4.weight"][0],
-            "features": [shapes[f"downs.{i}.conv1.weight"][0] for i in levels],
-            "use_instance_norm": has_instance_norm(shapes),
-        }
+        return recognise_widths(shapes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, out_channels, H, W) of an image (B, in_channels, H, W)."""
-        image = x
-        x = self.init_conv(x)
-        skips = []
-        for down in self.downs:
-            x = down(x)
-            skips.append(x)
-            x = F.max_pool2d(x, 2)
-        x = self.bottleneck(x)
-        steps = zip(self.ups[::2], self.ups[1::2], self.attentions, skips[::-1], strict=True)
-        for up, decode, attention, skip in steps:
-            x = resize_like(up(x), skip)
-            x = decode(torch.cat([attention(x, skip), x], dim=1))
-        return resize_like(self.final_conv(x), image)
+        return self.decode(x)[0]
