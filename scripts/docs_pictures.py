@@ -12,6 +12,7 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
+from napari_spheroseg import models
 from napari_spheroseg.readwrite.tiff import write_image
 from napari_spheroseg.restoration.defocus import defocus, disc
 from napari_spheroseg.synthetic import spheroids
@@ -140,6 +141,34 @@ def classify_picture(name: str) -> None:
     viewer.close()
 
 
+def models_picture(name: str) -> None:
+    """The Model manager with an installed and a shared model, and what was measured of one."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SPHEROSEG_MODELS"] = str(Path(folder) / "models")
+        shared = Path(folder) / "lab"
+        models.install("unet", "day3_unet")
+        models.install("hrnet", "lab_hrnet")
+        shared.mkdir()
+        (models.library.user_folder() / "lab_hrnet").rename(shared / "lab_hrnet")
+        models.add_shared_folder(shared)
+        viewer = napari.Viewer()
+        viewer.window.resize(1280, 800)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Model manager")
+        widget.table.selected = "day3_unet"
+        wait(lambda: False, 1)
+        # folders are of whoever makes the picture: it begins below them
+        widget.details.find("Metrics")
+        bar = widget.details.verticalScrollBar()
+        bar.setValue(bar.value() + widget.details.cursorRect().top())
+        cursor = widget.details.textCursor()
+        cursor.clearSelection()
+        widget.details.setTextCursor(cursor)
+        widget.table.scrollToBottom()
+        wait(lambda: False, 1)
+        viewer.screenshot(str(PICTURES / name), canvas_only=False, flash=False)
+        viewer.close()
+
+
 if __name__ == "__main__":
     picture("segment.png", "brightfield")
     picture("more-settings.png", "fluorescence", theme="light", more=True)
@@ -148,3 +177,4 @@ if __name__ == "__main__":
     batch_picture("batch.png")
     restore_picture("restore.png")
     classify_picture("classify.png")
+    models_picture("models.png")

@@ -30,14 +30,14 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _bad_setting(type(self), error) from error
+            raise bad_setting(type(self), error) from error
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some values changed, checked like the original."""
         return type(self)(**(dict(self) | changes))
 
 
-def _bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting:
+def bad_setting(settings: type[Settings], error: ValidationError) -> BadSetting:
     """Our error for pydantic's first complaint."""
     first = error.errors()[0]
     if not first["loc"]:  # not one value, but how several go together

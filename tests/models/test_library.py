@@ -4,6 +4,7 @@ import shutil
 import pytest
 from safetensors.torch import save_file
 
+import napari_spheroseg as ss
 from napari_spheroseg import models, networks
 from napari_spheroseg.errors import (
     NoWeights,
@@ -132,3 +133,14 @@ def test_metadata_survive_the_way_through_the_file(bright, tmp_path):
     )
     library.write_metadata(tmp_path, metadata)
     assert library.read_metadata(tmp_path) == metadata
+
+
+@pytest.mark.parametrize("said", [{"preparation": {"channels": 3}}, {"outputs": ("a", "b")}])
+def test_a_model_json_that_lies_about_its_network_is_refused_before_it_misleads(
+    said, bright, image, models_folder
+):
+    models.install(bright, "mine")
+    metadata = library.read_metadata(models_folder / "mine").model_dump() | said
+    library.write_metadata(models_folder / "mine", models.ModelMetadata(**metadata))
+    with pytest.raises(WrongWeights, match="'mine'"):
+        ss.segment(image, "mine", device="cpu", backend="torch")

@@ -30,7 +30,7 @@ def everything_in(folder):
 
 def test_shared_models_are_listed_after_the_others_and_run(lab, checkpoint):
     models.install(checkpoint, "zzz")
-    assert [each.name for each in models.available()][-2:] == ["zzz", "bright"]
+    assert [each.name for each in models.available()][-2:] == ["zzz", "ours"]
     assert models.load("ours").network is not None
 
 

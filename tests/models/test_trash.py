@@ -1,12 +1,13 @@
 """What was removed comes back, for a while."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, NameTaken, UnknownName, UnreadableFile
-from napari_spheroseg.models import library, trash
+from napari_spheroseg.models import library, removed
 
 
 def names():
@@ -123,14 +124,78 @@ def test_the_trash_can_be_emptied(checkpoint, models_folder):
     assert everything_in(models_folder) == [".trash"]
 
 
+def aged(trashed):
+    """Let a removed model lie in the trash longer than it is kept."""
+    before = trashed.removed - timedelta(days=removed.KEPT + 1)
+    trashed.folder.rename(trashed.folder.with_name(f"{trashed.name}@{before:%Y%m%dT%H%M%S%f}"))
+
+
 def test_what_was_removed_long_ago_is_deleted_by_the_next_removal(checkpoint, models_folder):
     models.install(checkpoint, "old")
-    old = models.remove("old")
-    before = old.removed - timedelta(days=trash.KEPT + 1)
-    old.folder.rename(old.folder.with_name(f"old@{before:%Y%m%dT%H%M%S%f}"))
     models.install(checkpoint, "mine")
+    aged(models.remove("old"))
     models.remove("mine")
     assert [each.name for each in models.trashed()] == ["mine"]
+
+
+def test_what_was_removed_long_ago_is_deleted_by_the_next_installation(checkpoint):
+    models.install(checkpoint, "old")
+    aged(models.remove("old"))
+    models.install(checkpoint, "mine")
+    assert models.trashed() == []
+
+
+# ---------------------------------------------------------------- what was replaced
+
+
+@pytest.fixture
+def replaced(checkpoint, bright):
+    """A model ``mine`` that took the place of another."""
+    models.install(checkpoint, "mine")
+    models.install(bright, "mine", replace=True)
+
+
+def sources():
+    return models.info("mine").source, [each.name for each in models.trashed()]
+
+
+def test_a_replaced_model_lies_in_the_trash(replaced):
+    assert sources() == ("bright", ["mine"])
+
+
+def test_a_replaced_model_comes_back_and_the_two_change_places(replaced):
+    with pytest.raises(NameTaken, match="--replace"):
+        models.restore("mine")
+    for source in ("spheroids.pth", "bright"):
+        models.restore("mine", replace=True)
+        assert sources() == (source, ["mine"])
+
+
+def test_a_replaced_model_comes_back_where_its_successor_was_removed(replaced):
+    models.remove("mine")
+    assert models.restore(models.trashed()[1].key) == "mine"
+    assert sources() == ("spheroids.pth", ["mine"])
+
+
+def test_what_cannot_change_places_stays(replaced, monkeypatch):
+    rename, (old,) = Path.rename, models.trashed()
+
+    def stuck(path, target):
+        if path.name == old.key:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stuck)
+    with pytest.raises(UnreadableFile, match="Permission denied"):
+        models.restore("mine", replace=True)
+    assert sources() == ("bright", ["mine"])
+
+
+def test_a_replaced_collection_comes_back_model_by_model(bright, tmp_path):
+    models.install(bright, "one")
+    models.pack(["one"], tmp_path / "a.zip")
+    models.install(tmp_path / "a.zip", replace=True)
+    assert [each.name for each in models.trashed()] == ["one"]
 
 
 def test_what_others_put_into_the_trash_is_passed_over(models_folder):

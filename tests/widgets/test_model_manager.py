@@ -17,6 +17,7 @@ from napari_spheroseg import models
 from napari_spheroseg.doctor import Finding
 from napari_spheroseg.models.download import transfer
 from napari_spheroseg.models.library import METADATA, WEIGHTS
+from napari_spheroseg.widgets.models.folders import FoldersDialog
 from napari_spheroseg.widgets.models.widget import ModelsWidget
 
 NAME, MANAGER = "napari-spheroseg", "Model manager"
@@ -173,6 +174,42 @@ def test_a_shared_model_is_listed_and_not_changed(
     assert not manager.widget.rename.enabled
 
 
+def test_a_folder_of_the_lab_is_shared_until_it_is_taken_off(manager, bright, tmp_path, notices):
+    segment = manager.open_segment()
+    shutil.copytree(bright, tmp_path / "ours")
+    manager.do(manager.widget.share, tmp_path)
+    assert manager.states["ours"] == "shared"
+    assert "ours" in segment.model.choices
+    assert told(notices, "1 model of")
+    manager.do(manager.widget.unshare, tmp_path)
+    assert "ours" not in manager.states
+    assert "ours" not in segment.model.choices
+
+
+def test_a_folder_that_is_not_there_is_told(manager, tmp_path, notices):
+    manager.do(manager.widget.share, tmp_path / "nothing")
+    assert told(notices, "There is no folder")
+
+
+def test_the_dialog_lists_all_folders_and_takes_off_only_what_was_added(
+    manager, tmp_path, monkeypatch
+):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("SPHEROSEG_SHARED_MODELS", str(tmp_path / "one"))
+    models.add_shared_folder(tmp_path / "two")
+    dialog = FoldersDialog(manager.widget.native)
+    can_go = []
+    for row in range(dialog.list.count()):
+        dialog.list.setCurrentRow(row)
+        can_go.append(dialog.drops.isEnabled())
+    assert can_go == [False, False, True, False]
+    dialog.list.setCurrentRow(2)
+    dialog.drops.click()
+    assert dialog.drop == tmp_path / "two"
+    dialog.deleteLater()
+
+
 # --- install and remove -----------------------------------------------------------------------
 
 
@@ -230,7 +267,7 @@ def test_a_model_is_overwritten_only_if_the_user_wants_it(manager, checkpoint, b
     manager.answer = answer
     manager.install(bright, "mine")
     manager.wait()
-    assert manager.questions == ["A model 'mine' is installed already. Overwrite it?"]
+    assert manager.questions == ["A model 'mine' is installed already. Move that one to the trash?"]
     assert models.info("mine").source == ("bright" if answer else "spheroids.pth")
 
 
@@ -252,6 +289,20 @@ def test_a_removed_model_is_told_how_to_come_back_and_does(manager, checkpoint, 
     manager.do(manager.widget.bring_back, "mine")
     assert manager.states["mine"] == "installed"
     assert manager.widget.table.selected == ["mine"]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_replaced_model_changes_places_only_if_the_user_wants_it(
+    manager, checkpoint, bright, answer
+):
+    models.install(checkpoint, "mine")
+    models.install(bright, "mine", replace=True)
+    manager.answer = answer
+    manager.do(manager.widget.bring_back, "mine")
+    manager.wait()
+    assert manager.questions == ["A model 'mine' is installed already. Move that one to the trash?"]
+    assert models.info("mine").source == ("spheroids.pth" if answer else "bright")
+    assert [each.name for each in models.trashed()] == ["mine"]
 
 
 def test_an_empty_trash_is_told(manager, notices):

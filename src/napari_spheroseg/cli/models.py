@@ -40,9 +40,16 @@ def list_models() -> None:
 
 
 @app.command()
-def info(name: _Name) -> None:
-    """Show what is known of a model, as JSON."""
-    print(models.info(name).model_dump_json(indent=2))
+def info(
+    name: Annotated[str, typer.Argument(help="Name of a model, or zip or YAML of a collection.")],
+) -> None:
+    """Show what is known of a model, as JSON; or which models a collection holds."""
+    if Path(name).suffix.lower() not in (".zip", ".yml", ".yaml"):
+        print(models.info(name).model_dump_json(indent=2))
+        return
+    for each in models.open_collection(name).entries.values():
+        about = each.reason or (each.metadata.title if each.metadata else "a classifier")
+        print(f"{each.key:20s} {each.state:16s} {about}")
 
 
 @app.command()
@@ -57,7 +64,9 @@ def install(
     name: Annotated[
         str | None, typer.Option(help="What to call it  [default: as the file]")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite one of this name.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="One of this name goes to the trash.")
+    ] = False,
     sha256: Annotated[
         str | None, typer.Option(help="Checksum that the file must have, in 64 digits.")
     ] = None,
@@ -83,6 +92,8 @@ def install(
         known, found = each.metadata, each.reproduction
         use = f": {found}" if found else f"; use it with --model {known.name}"
         print(f"Installed '{known.name}' ({known.title}){use}")
+    for reason in steps.result[0].passed_over:
+        print(f"Passed over {reason}")
 
 
 @app.command()
@@ -95,16 +106,19 @@ def remove(name: _Name) -> None:
 @app.command()
 def restore(
     name: Annotated[str, typer.Argument(help="Name of a removed model, or NAME@TIME of one.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="One that has its name now goes to the trash.")
+    ] = False,
 ) -> None:
-    """Bring a removed model back; of several of its name, the last that was removed."""
-    print(f"'{models.restore(name)}' is back")
+    """Bring back a model that was removed or replaced; of several of its name, the last."""
+    print(f"'{models.restore(name, replace=replace)}' is back")
 
 
 @app.command()
 def trash(
     empty: Annotated[bool, typer.Option("--empty", help="Delete them all for good.")] = False,
 ) -> None:
-    """List the models that were removed, and until when they are kept."""
+    """List the models that were removed or replaced, and until when they are kept."""
     if empty:
         print(f"Deleted {len(models.empty_trash())} removed models")
         return
@@ -153,6 +167,25 @@ def bundle(
 ) -> None:
     """Pack models into a collection: one zip, to be installed elsewhere."""
     print(f"Wrote {models.bundle(config, output)}")
+
+
+@app.command()
+def convert(
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A classifier saved by joblib or pickle; or one of a collection, "
+            "collection.zip#pi_classification"
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Skops file to write.")],
+    allow: Annotated[
+        str | None,
+        typer.Option(help="SHA-256 of the one pickle that may be opened, though it may run code."),
+    ] = None,
+) -> None:
+    """Write a pickled classifier as skops, which holds no code and is opened without leave."""
+    print(f"Wrote {models.convert(path, output, allow=allow)}; use it with --model {output}")
 
 
 @app.command()

@@ -45,7 +45,7 @@ def write_tensorrt(model: Model, path: Path) -> Run:
     if not parser.parse(source.read_bytes()):
         raise ExportFailed(f"TensorRT cannot read the network: {parser.get_error(0)}")
     profile, settings = builder.create_optimization_profile(), builder.create_builder_config()
-    channels, name = model.metadata.preparation.channels, network.get_input(0).name
+    channels, name = model.metadata.in_channels, network.get_input(0).name
     profile.set_shape(
         name, (1, channels, 64, 64), (1, channels, 512, 512), (4, channels, _LARGEST, _LARGEST)
     )

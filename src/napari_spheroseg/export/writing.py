@@ -153,7 +153,7 @@ def export(
         raise BadSetting(f"{name} has no setting '{next(iter(about))}'")
     if path.suffix.lower() != SUFFIXES[name]:
         raise BadSetting(f"{path.name} must end in {SUFFIXES[name]} for {name}")
-    opened = model if isinstance(model, Model) else load(model)
+    opened = _opened(model)
     network = on_cpu(opened)
     with tempfile.TemporaryDirectory(prefix="spheroseg-") as folder:
         staged = Path(folder) / path.name
@@ -187,6 +187,16 @@ def export(
     written = tuple(path.with_name(each.name) for each in reversed(files))
     mean_least = (float(np.mean(scores)), min(scores)) if scores else (None, None)
     return Exported(written, difference, *mean_least)
+
+
+def _opened(model: str | Path | Model) -> Model:
+    opened = model if isinstance(model, Model) else load(model)
+    if opened.metadata.is_graph:
+        raise BadSetting(
+            f"'{opened.metadata.name}' came as an ONNX graph, and is not converted",
+            hint="Share the package that it came in, or a bundle.",
+        )
+    return opened
 
 
 def on_cpu(model: Model) -> nn.Module:
@@ -247,7 +257,7 @@ def noise(model: Model, batch: int, high: int, wide: int) -> Float:
     """Small images of noise, as the network takes them; sides in units that it can divide."""
     preparation = model.metadata.preparation
     side = 32 * -(-max(preparation.multiple, 32) // 32)
-    shape = (batch, preparation.channels, high * side, wide * side)
+    shape = (batch, model.metadata.in_channels, high * side, wide * side)
     return np.random.default_rng(0).random(shape, np.float32)
 
 

@@ -11,6 +11,7 @@ from .model import Model, no_weights
 
 if TYPE_CHECKING:
     from .collections.collection import Collection
+    from .collections.converting import convert
     from .collections.hitmictools import load_described
     from .collections.packing import bundle, pack
     from .collections.reading import open_collection
@@ -29,6 +30,7 @@ __all__ = [
     "add_shared_folder",
     "available",
     "bundle",
+    "convert",
     "default",
     "drop_shared_folder",
     "empty_trash",
@@ -55,6 +57,7 @@ _HOMES = {
     "Collection": "collections.collection",
     "add_shared_folder": "places",
     "bundle": "collections.packing",
+    "convert": "collections.converting",
     "default": "preferred",
     "drop_shared_folder": "places",
     "empty_trash": "trash",

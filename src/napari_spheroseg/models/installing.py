@@ -30,10 +30,13 @@ class Installed:
     reproduction : Reproduction or None
         For one of a collection: whether this machine finds in the sample image what was found
         where it was packed.
+    passed_over : tuple of str
+        What the same collection holds and was not installed, and why.
     """
 
     metadata: ModelMetadata
     reproduction: Reproduction | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 def install(
@@ -58,7 +61,7 @@ def install(
     name : str, optional
         What to call it; by default its own name, or that of the file.
     replace : bool
-        Overwrite an installed model of this name.
+        An installed model of this name goes to the trash.
     sha256 : str, optional
         Checksum that the file must have; an address may also say it, as ``#sha256=…``.
     progress : callable, optional
@@ -127,8 +130,10 @@ def install_steps(
 
 
 def _install_file(path: Path, name: str | None, replace: bool, source: str) -> list[Installed]:
-    if path.suffix.lower() == ".zip" and path.is_file():
-        from .bioimageio.opening import install_package, is_package
+    from .bioimageio.opening import install_package, is_package
+
+    is_zip = path.suffix.lower() == ".zip" and path.is_file()
+    if is_zip or is_package(path):  # a download may have any name
         from .collections.unpack import install_collection
 
         if is_package(path):
@@ -158,7 +163,7 @@ def write_model(folder: Path, model: Model, metadata: ModelMetadata) -> ModelMet
     """Write a model's new folder: safetensors and model.json; the metadata with the checksum."""
     folder.mkdir()
     file = folder / metadata.weights_file
-    if metadata.is_taught:
+    if metadata.keeps_file:
         file.write_bytes(model.content())
     else:
         _save_state(file, model)

@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ..errors import BadSetting, SpherosegError, UnknownName, UnreadableFile
 from ..registry import unknown_name
+from ..settings import bad_setting
 from .metadata import ModelMetadata
 from .model import Model, no_weights, sha256_of
 from .places import OWN_VARIABLE, folders, place_of, shipped_folder, user_folder
@@ -143,7 +146,10 @@ def read_metadata(folder: Path) -> ModelMetadata:
         raise UnreadableFile(
             f"{folder} is no model: it has no readable {METADATA}", hint="Check the path."
         ) from error
-    except ValueError as error:
+    except ValidationError as error:
+        said = bad_setting(ModelMetadata, error).message
+        raise UnreadableFile(f"{folder / METADATA} is not valid: {said}") from error
+    except ValueError as error:  # of its letters
         raise UnreadableFile(f"{folder / METADATA} is not valid: {error}") from error
 
 
@@ -162,7 +168,10 @@ def entries() -> dict[str, tuple[ModelMetadata, Path]]:
             # a shipped one gives way to the user's and to shared ones, and nothing else does
             if covered is None or place_of(covered[1]) == "shipped":
                 with contextlib.suppress(SpherosegError, OSError):
-                    found[folder.name] = (read_metadata(folder), folder)
+                    metadata = read_metadata(folder)
+                    if metadata.name != folder.name:  # copied by hand: it is found by its folder
+                        metadata = metadata.replace(name=folder.name)
+                    found[folder.name] = (metadata, folder)
     return found
 
 

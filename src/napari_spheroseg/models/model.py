@@ -69,7 +69,7 @@ class Model:
             return self._network or self._build(keep_state=True)
 
     def content(self) -> bytes:
-        """The file of a taught classifier, which has no network.
+        """The file of a taught classifier, or an ONNX graph.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Model:
             As `network`; torch is not imported for a file's.
         """
         with self._lock:
-            if self.metadata.is_taught:
+            if self.metadata.keeps_file:
                 return hashlib.sha256(self.content()).hexdigest()
             if self._network is None and self._state is None:
                 return sha256_of(self._checked_file())
@@ -143,12 +143,22 @@ class Model:
                 f"'{self.metadata.name}' was taught by examples, and is no network",
                 hint="Run it with classify.",
             )
+        if self.metadata.is_graph:
+            from .bioimageio.onnx_graph import open_graph
+
+            return open_graph(self.content(), self.metadata)
         from .formats.checkpoints import read_state
-        from .formats.fitting import build
+        from .formats.fitting import build, first_channels
 
         state = read_state(self._checked_file()) if self._state is None else self._state
         name = self.metadata.source if self.weights is None else self.metadata.name
         network = build(self.metadata.network, self.metadata.arguments, state, name)
+        takes, said = first_channels(network), self.metadata.in_channels
+        if takes != said:
+            raise WrongWeights(
+                f"The network of '{name}' takes {takes} channels, and is said to take {said}",
+                hint="Its model.json is wrong: install the model again.",
+            )
         if not keep_state:
             self._state = None
         return network

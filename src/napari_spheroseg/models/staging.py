@@ -10,13 +10,14 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ..errors import Busy, NameTaken, SpherosegError, UnknownName, UnreadableFile
 from ..readwrite.atomic import PREFIX, UMASK, write_text
+from .removed import expired, place_for
 
 LOCK = ".lock"
 JOURNAL = ".commit.json"
@@ -72,6 +73,7 @@ def staged(folder: Path) -> Iterator[Path]:
         stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=folder))
         alive = FileLock(stage / LOCK)  # the system lets go of it when this process is killed
         alive.acquire()
+        _clear_trash(folder, stage)
     try:
         yield stage
     finally:
@@ -102,7 +104,7 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
     stage : Path
         As from `staged`; each folder in it is a model.
     replace : bool
-        Models of these names may be there.
+        Models of these names may be there; they go to the trash.
     drop : collection of str
         Names of models to take away.
 
@@ -125,13 +127,33 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
             raise name_taken(taken[0])
         if gone := [name for name in drop if not (folder / name).exists()]:
             raise UnknownName(f"There is no model '{gone[0]}' any more")
-        plan = {"stage": stage.name, "put": put, "drop": sorted(drop)}
-        write_text(folder / JOURNAL, json.dumps(plan))  # from here on, it happens
-        try:
-            _finish(folder)
-        except OSError:
-            _undo(folder)
-            raise
+        old = [(folder / name, place_for(folder, name).folder) for name in taken]
+        new = [(stage / name, folder / name) for name in put]
+        carry_out(folder, [*old, *new, *((folder / n, stage / _OLD / n) for n in drop)])
+
+
+def carry_out(folder: Path, moves: Sequence[tuple[Path, Path]]) -> None:
+    """Move folders within a locked models folder: all of them, whoever is killed meanwhile.
+
+    Parameters
+    ----------
+    folder : Path
+        Of models; the caller holds it `locked`.
+    moves : sequence of (Path, Path)
+        From where to where; nothing is there unless a move before takes it away.
+
+    Raises
+    ------
+    OSError
+        A folder cannot be moved; nothing was changed, or the next look finishes it.
+    """
+    plan = [[each.relative_to(folder).as_posix() for each in move] for move in moves]
+    write_text(folder / JOURNAL, json.dumps(plan))  # from here on, it happens
+    try:
+        _finish(folder)
+    except OSError:
+        _undo(folder)
+        raise
 
 
 def name_taken(name: str) -> NameTaken:
@@ -141,46 +163,47 @@ def name_taken(name: str) -> NameTaken:
     )
 
 
-def _plan(folder: Path) -> tuple[Path, list[str], list[str]]:
-    plan = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
-    return folder / plan["stage"], plan["put"], plan["drop"]
+def _plan(folder: Path) -> list[tuple[Path, Path]]:
+    try:
+        moves = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
+        return [(folder / source, folder / target) for source, target in moves]
+    except (ValueError, TypeError):
+        return []  # damaged by others: it was written whole
 
 
 def _finish(folder: Path) -> None:
     """Do what the journal says and is not done yet."""
-    stage, put, drop = _plan(folder)
-    old = stage / _OLD
-    old.mkdir(parents=True, exist_ok=True)
-    for name in put:
-        if (stage / name).exists():
-            _move(folder / name, old / name)
-            (stage / name).rename(folder / name)
-    for name in drop:
-        _move(folder / name, old / name)
+    for source, target in _plan(folder):
+        _move(source, target)
     (folder / JOURNAL).unlink()
 
 
 def _undo(folder: Path) -> None:
     """Take back what was done of the journal; where that fails too, it waits to be finished."""
-    stage, put, drop = _plan(folder)
-    for name in put:
-        if not (stage / name).exists():
-            _move(folder / name, stage / name)
-    for name in (*put, *drop):
-        _move(stage / _OLD / name, folder / name)
+    for source, target in reversed(_plan(folder)):
+        _move(target, source)
     (folder / JOURNAL).unlink()
 
 
 def _move(source: Path, target: Path) -> None:
-    if source.exists():
+    """Unless it was done: then something is there, or nothing left to move."""
+    if source.exists() and not target.exists():
+        target.parent.mkdir(exist_ok=True)
         source.rename(target)
 
 
 def _is_planned(stage: Path) -> bool:
     try:
-        return _plan(stage.parent)[0] == stage
+        return any(stage in path.parents for move in _plan(stage.parent) for path in move)
     except OSError:
         return False
+
+
+def _clear_trash(folder: Path, stage: Path) -> None:
+    """What lay there long enough is deleted with the staging folder."""
+    for each in expired(folder):
+        with contextlib.suppress(OSError):  # in use: the next change deletes it
+            _move(each.folder, stage / _OLD / each.key)
 
 
 def _sweep(folder: Path) -> None:

@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-from ..errors import UnknownName
+from ..errors import NameTaken, UnknownName
 from ..registry import unknown_name
 from .library import own_folder
-from .places import inside, user_folder
-from .staging import locked, name_taken, staged, written_to
-
-KEPT = 30  # days
-_TRASH = ".trash"
-_STAMP = "%Y%m%dT%H%M%S%f"
-
-
-@dataclass(frozen=True)
-class Trashed:
-    """A model that was removed.
-
-    Attributes
-    ----------
-    folder : Path
-        Where it lies now, under its name, ``@`` and the time.
-    name : str
-        What it was called.
-    removed : datetime
-        When, in UTC.
-    """
-
-    folder: Path
-    name: str
-    removed: datetime
-
-    @property
-    def key(self) -> str:
-        """What tells it from others of its name."""
-        return self.folder.name
-
-    @property
-    def expires(self) -> datetime:
-        """The first removal after this time deletes it."""
-        return self.removed + timedelta(days=KEPT)
+from .places import user_folder
+from .removed import Trashed, expired, in_trash, place_for
+from .staging import carry_out, locked, staged, written_to
 
 
 def remove(name: str) -> Trashed:
@@ -72,30 +35,30 @@ def remove(name: str) -> Trashed:
     source = own_folder(name)
     folder = source.parent
     with written_to(folder):
-        (folder / _TRASH).mkdir(exist_ok=True)
         with locked(folder):
             if not source.exists():
                 raise UnknownName(f"There is no model '{name}' any more")
-            now = datetime.now(UTC)
-            while (target := folder / _TRASH / f"{name}@{now:{_STAMP}}").exists():
-                now += timedelta(microseconds=1)
-            source.rename(target)
-        _delete([each for each in trashed() if each.expires < now])
-    return Trashed(target, name, now)
+            gone = place_for(folder, name)
+            gone.folder.parent.mkdir(exist_ok=True)
+            source.rename(gone.folder)
+        _delete(expired(folder))
+    return gone
 
 
 def trashed() -> list[Trashed]:
-    """The models in the trash, those that were removed last first."""
-    return sorted(_entries(), key=lambda each: each.removed, reverse=True)
+    """The models in the trash, removed or replaced, the last first."""
+    return in_trash(user_folder())
 
 
-def restore(name: str) -> str:
-    """Bring a removed model back.
+def restore(name: str, *, replace: bool = False) -> str:
+    """Bring a model back that was removed, or replaced by another of its name.
 
     Parameters
     ----------
     name : str
         What it was called: of several, the last that was removed; or the `key` of one.
+    replace : bool
+        A model of this name may be installed now; the two then change places.
 
     Returns
     -------
@@ -117,12 +80,17 @@ def restore(name: str) -> str:
         names = list(dict.fromkeys(each.name for each in trashed()))
         raise unknown_name("removed model", name, names)
     chosen = found[0]
+    place = folder / chosen.name
     with written_to(folder), locked(folder):
-        if (folder / chosen.name).exists():
-            raise name_taken(chosen.name)
+        if place.exists() and not replace:
+            raise NameTaken(
+                f"A model '{chosen.name}' is installed already",
+                hint="Ask to replace it (--replace), or rename or remove it first.",
+            )
         if not chosen.folder.exists():
             raise UnknownName(f"'{chosen.key}' is not in the trash any more")
-        chosen.folder.rename(folder / chosen.name)
+        moves = [(place, place_for(folder, chosen.name).folder)] if place.exists() else []
+        carry_out(folder, [*moves, (chosen.folder, place)])
     return chosen.name
 
 
@@ -143,17 +111,6 @@ def empty_trash() -> list[Trashed]:
     with written_to(user_folder()):
         _delete(every)
     return every
-
-
-def _entries() -> Iterator[Trashed]:
-    for folder in inside(user_folder() / _TRASH):
-        name, _, stamp = folder.name.rpartition("@")
-        try:
-            removed = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-        except ValueError:
-            continue  # none of ours
-        if name:
-            yield Trashed(folder, name, removed)
 
 
 def _delete(gone: list[Trashed]) -> None:

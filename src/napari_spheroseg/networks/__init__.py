@@ -29,6 +29,7 @@ NETWORKS = Registry(
     },
 )
 
+_NOT_BUILT = (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError, AttributeError)
 _MOST_WIDE, _MOST_BLOCKS = 1 << 16, 64
 _BLOCKS = frozenset(
     {"modules", "blocks", "num_blocks", "num_res_units"}
@@ -74,7 +75,7 @@ def create(name: str, **arguments: Any) -> nn.Module:
         _check_size(name, key, value)
     try:
         network: nn.Module = factory(**arguments)
-    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
+    except _NOT_BUILT as error:
         raise BadSetting(
             f"Network '{name}' cannot be built from {arguments}: {error}",
             hint="Compare the arguments with those of the published network.",

@@ -19,6 +19,7 @@ from napari_spheroseg.errors import (
     WrongWeights,
 )
 from napari_spheroseg.models.collections.hitmictools import class_names, preparation_of, settings_of
+from napari_spheroseg.models.collections.unpack import install_collection
 
 SMALL = {
     "segmentation": ("MonaiUnet-segmentation", "monai_unet", {"channels": [4, 8], "strides": [2]}),
@@ -319,6 +320,41 @@ def test_a_detector_names_the_package_that_it_needs(pack):
 def test_a_network_that_we_do_not_have_is_unknown(pack, monkeypatch):
     monkeypatch.setattr(networks.NETWORKS, "_entries", {"unet": "nowhere:UNet"})
     assert models.open_collection(pack()).entries["segmentation"].state == "unknown network"
+
+
+def monai(**arguments):
+    """Files of a collection's segmentation model, and its network."""
+    torch.manual_seed(0)
+    stem, name, widths = SMALL["segmentation"]
+    network = networks.create(name, **widths, **arguments).eval()
+    described = json.dumps({"model_args": widths | arguments})
+    files = {f"models/{stem}.pth": saved(network.state_dict()), f"metadata/{stem}.json": described}
+    return files, network
+
+
+def test_a_network_of_other_channels_does_not_fit_and_hides_no_other(pack):
+    files, _ = monai(in_channels=2)
+    installed = install_collection(pack(files=files))
+    assert [each.metadata.name for each in installed] == ["cells-bf_focus", "cells-cell_classifier"]
+    assert "'segmentation' takes 2 channels at once" in installed[0].passed_over[0]
+    entry = models.open_collection(pack(files=files)).entries["segmentation"]
+    assert entry.state == "does not fit"
+
+
+def test_of_several_channels_the_largest_counts(pack, image):
+    files, network = monai(out_channels=3)
+    model = models.open_collection(pack(files=files)).load("segmentation")
+    grey = image.astype(np.float32)
+    found = ss.segment(grey, model, device="cpu", backend="torch", tile=None).probability
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(grey)[None, None]).sigmoid().amax(1)[0]
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_a_network_that_would_fill_the_memory_is_not_built(pack):
+    lying = json.dumps({"model_args": {"channels": [60_000] * 5, "strides": [2] * 4}})
+    path = pack(files={"metadata/MonaiUnet-segmentation.json": lying})
+    assert models.open_collection(path).entries["segmentation"].state == "damaged"
 
 
 def test_a_key_that_is_not_there_is_answered_with_those_that_are(pack):

@@ -98,7 +98,7 @@ def test_a_killed_install_leaves_the_old_or_the_new_models(models_folder):
         check_whole(models_folder)
     with staging.staged(models_folder) as stage:  # which also clears what the dead left
         hidden = [path.name for path in models_folder.glob(".*")]
-        assert sorted(hidden) == sorted([".lock", stage.name])
+        assert sorted(hidden) == sorted([".lock", ".trash", stage.name])
 
 
 @pytest.mark.parametrize("step", range(18))
@@ -138,6 +138,8 @@ def test_a_commit_that_stops_at_any_step_is_finished_by_the_next_look(
     found = installed()
     assert set(found) == {"a", "b"}
     assert len(set(found.values())) == 1
+    replaced = {"a", "b"} if set(found.values()) == {"new"} else set()
+    assert {each.name for each in models.trashed()} == replaced
 
 
 def test_a_folder_that_cannot_be_moved_changes_nothing(bright, models_folder, monkeypatch):
@@ -145,7 +147,7 @@ def test_a_folder_that_cannot_be_moved_changes_nothing(bright, models_folder, mo
     rename = staging.Path.rename
 
     def stuck(path, target):
-        if path.name == "one" and path.parent.name.startswith(".staged-"):
+        if path.name == "one" and path.parent.name.startswith(".staged-"):  # the new one
             raise PermissionError("in use")
         return rename(path, target)
 

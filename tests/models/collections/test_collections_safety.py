@@ -69,6 +69,20 @@ def test_too_many_files_are_refused(tmp_path, monkeypatch):
         Archive(zip_of(tmp_path / "a.zip", *"abcd"))
 
 
+@pytest.mark.parametrize("load", [Archive, models.install, models.load])
+def test_a_list_of_files_that_takes_long_to_read_is_not_read(load, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", 1000)
+    for zip64 in (False, True):
+        path = zip_of(tmp_path / "a.zip", *map(str, range(100)))
+        if zip64:
+            with monkeypatch.context() as patch:
+                patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10)
+                zip_of(path, *map(str, range(100)))
+            assert b"PK\x06\x07" in path.read_bytes()
+        with pytest.raises(UnsafeFile, match="far too many files"):
+            load(path)
+
+
 def test_files_that_would_fill_the_disk_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_BYTES", 100)
     with pytest.raises(UnsafeFile, match="would fill"):

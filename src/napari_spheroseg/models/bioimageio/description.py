@@ -48,19 +48,29 @@ def preparation_of(described: Any) -> Preparation:
 
 
 def result_of(described: Any) -> tuple[int, bool, float]:
-    """Channel of the foreground, whether the graph gives probabilities, and the threshold."""
+    """Channel of the foreground, whether the graph gives probabilities, and the threshold.
+
+    Raises
+    ------
+    UnfitPackage
+        It does not give one map of probabilities of the size of the image.
+    """
     if len(described.outputs) != 1:
         raise UnfitPackage(f"It gives {len(described.outputs)} results, not one")
     maps = described.outputs[0]
     _check_axes(maps.axes, "result")
+    _check_covers(maps.axes[2:], described.inputs)
     names = [str(name) for name in maps.axes[1].channel_names]
     if "foreground" not in names and len(names) > 1:
         raise UnfitPackage(f"None of its channels ({', '.join(names)}) is called foreground")
     channel = names.index("foreground") if "foreground" in names else 0
-    steps = [each for each in maps.postprocessing if each.id != "ensure_dtype"]
+    steps = _without_dtype(maps.postprocessing)
     is_probability = not (steps and steps[0].id == "sigmoid")
     steps = steps[0 if is_probability else 1 :]
-    if is_probability and tuple(getattr(maps.data, "range", ())) != (0, 1):
+    within = not is_probability or tuple(getattr(maps.data, "range", ())) == (0, 1)
+    if steps and _is_unit_clip(steps[0]):
+        within, steps = True, steps[1:]
+    if not within:
         raise UnfitPackage("Its result is neither said to be within 0 and 1 nor made so")
     threshold = 0.5
     if steps and steps[0].id == "binarize" and np.ndim(steps[0].kwargs.threshold) == 0:
@@ -68,6 +78,19 @@ def result_of(described: Any) -> tuple[int, bool, float]:
     if steps:
         raise UnfitPackage(f"Its result is processed by a step that we do not have: {steps[0].id}")
     return channel, is_probability, threshold
+
+
+def _check_covers(axes: Any, inputs: Any) -> None:
+    """Refuse maps that lack the border of the image: they would be stretched over it."""
+    sizes = {(str(each.id), str(axis.id)): axis.size for each in inputs for axis in each.axes[2:]}
+    for axis in axes:
+        if isinstance(axis.size, int):
+            covers = axis.size in sizes.values()
+        else:
+            source = (str(getattr(axis.size, "tensor_id", "")), str(axis.id))
+            covers = source in sizes and axis.size.offset == 0
+        if not covers:
+            raise UnfitPackage("Its result is not as large as the image")
 
 
 def _check_axes(axes: Any, what: str) -> None:
@@ -102,62 +125,94 @@ def _sides(axes: Any) -> tuple[int, int | None]:
 
 def _intensity(image: Any, channels: int) -> dict[str, Any]:
     """Settings that say a tensor's preprocessing; every step must be accounted for."""
-    steps = [each for each in image.preprocessing if each.id != "ensure_dtype"]
-    said: dict[str, Any] = {}
+    steps = _without_dtype(image.preprocessing)
+    said: dict[str, Any] = {"intensity": "fixed", "low": 0, "high": 1, "clip": False}
     if steps and (read := _RANGES.get(steps[0].id)) is not None:
-        said, within = read(steps.pop(0).kwargs, image, channels)
-        if steps and steps[0].id == "clip" and _is_unit(steps[0].kwargs):
-            steps.pop(0)
-        elif not within:
-            raise UnfitPackage("It does not clip grey values to 0 and 1, as we do")
-        if channels == 3 and steps and _is_imagenet(steps[0]):
-            steps.pop(0)
-            said["normalise"] = "imagenet"
-    if not said or steps:
-        step = f"'{steps[0].id}'" if steps else "none"
+        said |= read(steps.pop(0).kwargs, image, channels)
+    elif tuple(getattr(image.data, "range", ())) == (0, 1):
+        raise UnfitPackage("Its images are to be within 0 and 1, and it does not say how")
+    if steps and _is_unit_clip(steps[0]):
+        steps.pop(0)
+        said["clip"] = True
+    if steps and (read := _NORMS.get(steps[0].id)) is not None:
+        said |= read(steps.pop(0).kwargs, image, channels)
+    if steps:
         raise UnfitPackage(
-            f"Its preprocessing has a step that we do not have here: {step}",
-            hint="We do: scale_range or scale_linear, clip to 0 and 1, ImageNet's mean and std.",
+            f"Its preprocessing has a step that we do not have here: '{steps[0].id}'",
+            hint="We do: scale_range, scale_linear or fixed_zero_mean_unit_variance, clip to 0 "
+            "and 1, zero_mean_unit_variance or ImageNet's mean and std; in this order.",
         )
     return said
 
 
-def _scale_range(kwargs: Any, image: Any, channels: int) -> tuple[dict[str, Any], bool]:
+def _scale_range(kwargs: Any, image: Any, channels: int) -> dict[str, Any]:
     every = {"channel", "y", "x"} if channels > 1 else {"y", "x"}
-    axes = set(map(str, kwargs.axes)) if kwargs.axes else every | {"batch"}
-    if not every <= axes or kwargs.reference_tensor not in (None, image.id):
+    if not every <= _axes(kwargs) or kwargs.reference_tensor not in (None, image.id):
         raise UnfitPackage("Its grey values are scaled for each channel or row by itself")
-    low, high = kwargs.min_percentile, kwargs.max_percentile
-    said = {"intensity": "percentile", "low": low, "high": high}
-    return said, (low, high) == (0, 100)
+    return {"intensity": "percentile", "low": kwargs.min_percentile, "high": kwargs.max_percentile}
 
 
-def _scale_linear(kwargs: Any, image: Any, channels: int) -> tuple[dict[str, Any], bool]:
+def _scale_linear(kwargs: Any, image: Any, channels: int) -> dict[str, Any]:
     gain, offset = (np.unique(each) for each in (kwargs.gain, kwargs.offset))
     if len(gain) != 1 or len(offset) != 1 or gain[0] <= 0:
         raise UnfitPackage("Its grey values are scaled otherwise in each channel, or inverted")
     low, high = -offset[0] / gain[0], (1 - offset[0]) / gain[0]
-    is_byte = getattr(image.data, "type", "") == "uint8"
-    if is_byte and abs(low) < 0.01 and abs(high - 255) < 0.1:
-        return {"intensity": "8-bit"}, True
-    said = {"intensity": "fixed", "low": float(low), "high": float(high)}
-    return said, is_byte and low <= 0 and high >= 255
+    if getattr(image.data, "type", "") == "uint8" and abs(low) < 0.01 and abs(high - 255) < 0.1:
+        return {"intensity": "8-bit", "low": 0.5, "high": 99.5}
+    return {"low": float(low), "high": float(high)}
 
 
-_RANGES: dict[str, Callable[[Any, Any, int], tuple[dict[str, Any], bool]]] = {
+def _fixed_mean(kwargs: Any, image: Any, channels: int) -> dict[str, Any]:
+    """Grey values minus a mean, by a deviation; ImageNet's are told in 8 bits."""
+    if _is_imagenet(kwargs, 255):
+        return {"low": 0, "high": 255, "normalise": "imagenet"}
+    mean, deviation = (np.unique(each) for each in (kwargs.mean, kwargs.std))
+    if len(mean) != 1 or len(deviation) != 1:
+        raise UnfitPackage("Its grey values are scaled otherwise in each channel")
+    return {"low": float(mean[0]), "high": float(mean[0] + deviation[0])}
+
+
+def _own_mean(kwargs: Any, image: Any, channels: int) -> dict[str, Any]:
+    """The image's mean and deviation, of each channel by itself."""
+    axes = _axes(kwargs)
+    if not {"y", "x"} <= axes or (channels > 1 and "channel" in axes) or kwargs.eps > _EPS:
+        raise UnfitPackage("Its mean is not taken of each channel of the image by itself")
+    return {"normalise": "standard"}
+
+
+def _imagenet(kwargs: Any, image: Any, channels: int) -> dict[str, Any]:
+    if channels != 3 or not _is_imagenet(kwargs):
+        raise UnfitPackage("Its mean and deviation after scaling are not those of ImageNet")
+    return {"normalise": "imagenet"}
+
+
+_EPS = 1e-5
+_Read = Callable[[Any, Any, int], dict[str, Any]]
+_RANGES: dict[str, _Read] = {
     "scale_range": _scale_range,
     "scale_linear": _scale_linear,
+    "fixed_zero_mean_unit_variance": _fixed_mean,
+}
+_NORMS: dict[str, _Read] = {
+    "zero_mean_unit_variance": _own_mean,
+    "fixed_zero_mean_unit_variance": _imagenet,
 }
 
 
-def _is_unit(kwargs: Any) -> bool:
-    return bool(kwargs.min == 0 and kwargs.max == 1)
+def _without_dtype(steps: Any) -> list[Any]:
+    return [each for each in steps if each.id != "ensure_dtype"]
 
 
-def _is_imagenet(step: Any) -> bool:
-    if step.id != "fixed_zero_mean_unit_variance":
-        return False
-    found = [np.atleast_1d(each) for each in (step.kwargs.mean, step.kwargs.std)]
+def _axes(kwargs: Any) -> set[str]:
+    return set(map(str, kwargs.axes)) if kwargs.axes else {"batch", "channel", "y", "x"}
+
+
+def _is_unit_clip(step: Any) -> bool:
+    return bool(step.id == "clip" and step.kwargs.min == 0 and step.kwargs.max == 1)
+
+
+def _is_imagenet(kwargs: Any, full: float = 1) -> bool:
+    found = [np.atleast_1d(each) / full for each in (kwargs.mean, kwargs.std)]
     pairs = zip(found, _IMAGENET, strict=True)
     return all(
         each.shape == (3,) and np.allclose(each, wanted, atol=1e-3) for each, wanted in pairs

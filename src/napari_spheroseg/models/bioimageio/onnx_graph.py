@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...errors import BadSetting, SpherosegError, UnreadableFile
 from ...extras import require
+
+if TYPE_CHECKING:
+    from ..metadata import ModelMetadata
 
 
 class OnnxGraph(nn.Module):
@@ -46,13 +50,46 @@ class OnnxGraph(nn.Module):
         self.register_buffer("graph", torch.frombuffer(bytearray(graph), dtype=torch.uint8))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Foreground's logit (B, 1, H', W') of images (B, C, H, W)."""
+        """Foreground's logit (B, 1, H', W') of images (B, C, H, W).
+
+        Raises
+        ------
+        BadSetting
+            It cannot take images of this shape.
+        """
         jit: Any = torch.jit  # without types
         if jit.is_tracing():
             raise RuntimeError("a graph that is ONNX already is not converted again")
-        (maps, *_) = self._session.run(None, {self._input: image.float().cpu().numpy()})
+        try:
+            (maps, *_) = self._session.run(None, {self._input: image.float().cpu().numpy()})
+        except Exception as error:  # ONNX Runtime's have no common base
+            said = " ".join(str(error).split())[:200]
+            raise BadSetting(f"The graph fails on {tuple(image.shape)}: {said}") from error
         found = np.asarray(maps, np.float32)[:, self._channel : self._channel + 1]
         if self._is_probability:
             found = found.clip(1e-6, 1 - 1e-6)
             found = np.log(found / (1 - found))
         return torch.from_numpy(np.ascontiguousarray(found)).to(image.device)
+
+
+def open_graph(content: bytes, metadata: ModelMetadata) -> OnnxGraph:
+    """The network of a model that is a graph; its arguments are those of `OnnxGraph`.
+
+    Raises
+    ------
+    UnreadableFile
+        ONNX Runtime cannot use it, or its arguments are none.
+    MissingPackage
+        ONNX Runtime is not installed.
+    """
+    try:
+        channel = int(metadata.arguments.get("channel", 0))
+        is_probability = bool(metadata.arguments.get("is_probability", False))
+        return OnnxGraph(content, channel, is_probability).eval()
+    except SpherosegError:
+        raise
+    except Exception as error:  # ONNX Runtime's have no common base
+        said = " ".join(str(error).split())[:200]
+        raise UnreadableFile(
+            f"The graph of '{metadata.name}' cannot be used: {said}", hint="Get it again."
+        ) from error

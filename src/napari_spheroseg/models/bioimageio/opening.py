@@ -5,21 +5,23 @@ Nothing in a package is executed but its ONNX graph, by ONNX Runtime.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from ...errors import UnreadableFile
-from ...extras import require
+from ..formats.archive import Archive, check_directory, parse_yaml
 from ..installing import install_opened
 from ..library import METADATA, WEIGHTS, load
-from ..metadata import ModelMetadata
+from ..metadata import GRAPH, ModelMetadata
 from ..model import Model
 from .description import UnfitPackage, preparation_of, result_of
 from .packages import CONFIG, quiet_spec
 
-_DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml"}
+_DESCRIPTIONS = {"rdf.yaml", "bioimageio.yaml", "model.yaml"}
 
 
 def open_package(path: str | Path) -> Model:
@@ -52,32 +54,37 @@ def open_package(path: str | Path) -> Model:
     preparation = preparation_of(described)
     channel, is_probability, threshold = result_of(described)
     if described.weights.onnx is None:
+        there = ", ".join(name for name, each in described.weights if each is not None)
         raise UnfitPackage(
-            f"{path.name} has no ONNX weights",
-            hint="Others may run code of their own; ask its authors for ONNX.",
+            f"{path.name} has no ONNX weights, only {there}, which may run code of their own",
+            hint="Ask its authors for ONNX.",
         )
-    network = _graph(path, described.weights.onnx, channel, is_probability)
+    graph = _graph(path, described.weights.onnx)
     metadata = ModelMetadata(
-        name="".join(c if c.isalnum() or c in "_.-" else "_" for c in path.stem).lstrip("_.-")
-        or "package",
+        name=_name(str(described.id or path.stem)),
         title=described.name,
-        network="onnx",
+        network=GRAPH,
+        arguments={"channel": channel, "is_probability": is_probability},
         preparation=preparation,
         threshold=threshold,
         licence=str(described.license or ""),
-        description=described.description or "",
+        description=_about(described),
         source=path.name,
+        sha256=hashlib.sha256(graph).hexdigest(),
     )
-    return Model(metadata, None, str(path), _network=network)
+    model = Model(metadata, None, str(path), _content=graph)
+    _ = model.network  # a damaged graph is refused now, not at the first image
+    return model
 
 
 def is_package(path: Path) -> bool:
     """Whether a zip is a package of the BioImage Model Zoo."""
     try:
+        check_directory(path)
         with zipfile.ZipFile(path) as archive:
-            return not _DESCRIPTIONS.isdisjoint(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+            return any(map(_is_description, archive.namelist()))
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # as whoever reads it will say
 
 
 def install_package(
@@ -87,7 +94,7 @@ def install_package(
     replace: bool = False,
     source: str | None = None,
 ) -> ModelMetadata:
-    """Install a package of ours for all later runs.
+    """Install a package for all later runs: ours as it was, another's with its ONNX graph.
 
     Parameters
     ----------
@@ -98,21 +105,12 @@ def install_package(
 
     Raises
     ------
-    UnfitPackage
-        It is not one of ours: `open_package` runs it, if it fits.
+    MissingPackage, UnreadableFile, UnsafeFile, UnfitPackage, NameTaken, BadSetting
+        As `open_package` and `install`.
     """
     path = Path(path)
-    is_ours = getattr(_read(path).config, CONFIG, None) is not None
-    if not is_ours:
-        open_package(path)  # says what else does not fit
-        raise UnfitPackage(
-            f"{path.name} has a network that is not one of ours",
-            hint="It is not installed, but open_package opens it for a run.",
-        )
-    with tempfile.TemporaryDirectory(prefix="spheroseg-") as folder:
-        _unpack_ours(path, Path(folder))
-        model = load(Path(folder))
-        return install_opened(Path(folder), model, name, replace, source or path.name)
+    model = open_package(path)
+    return install_opened(path, model, name, replace, source or path.name)
 
 
 def _read(path: Path) -> Any:
@@ -122,31 +120,54 @@ def _read(path: Path) -> Any:
         raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
     if not zipfile.is_zipfile(path):
         raise UnreadableFile(f"{path.name} is no zip", hint="Download it again.")
-    with spec.ValidationContext(perform_io_checks=False):  # nothing is fetched
-        described = spec.load_description(path, format_version="latest")
+    with Archive(path) as archive:
+        for name in filter(_is_description, archive.names):
+            parse_yaml(archive.read(name), name)  # which refuses what would fill the memory
+    try:
+        with spec.ValidationContext(perform_io_checks=False):  # nothing is fetched
+            described = spec.load_description(path, format_version="latest")
+    except Exception as error:  # whatever a description makes the zoo's package stumble over
+        said = " ".join(str(error).split())[:200]
+        raise UnreadableFile(f"{path.name} is no valid package: {said}") from error
     if isinstance(described, spec.InvalidDescr):
-        faults = [f.msg for d in described.validation_summary.details for f in d.errors]
-        said = " ".join((faults or ["it has no valid rdf.yaml"])[0].split())[:300]
+        faults = [f for d in described.validation_summary.details for f in d.errors]
+        where = ".".join(map(str, faults[0].loc)) if faults else ""
+        said = faults[0].msg if faults else "it has no valid rdf.yaml"
+        said = " ".join(f"{where}: {said}".removeprefix(": ").split())[:300]
         raise UnreadableFile(f"{path.name} is no valid package: {said}")
     if described.type != "model":
         raise UnfitPackage(f"{path.name} holds no model, but a {described.type}")
     return described
 
 
-def _graph(path: Path, weights: Any, channel: int, is_probability: bool) -> Any:
-    from .onnx_graph import OnnxGraph
-
-    require("onnxruntime", "onnxruntime", path.name)
+def _graph(path: Path, weights: Any) -> bytes:
     if "://" in str(weights.source):
         raise UnfitPackage(
             f"Its weights lie elsewhere: {weights.source}", hint="Download the whole package."
         )
     try:
-        graph = weights.get_reader().read()
-        return OnnxGraph(graph, channel, is_probability).eval()
-    except Exception as error:  # of the reader or of ONNX Runtime, which have no common base
+        graph: bytes = weights.get_reader().read()  # compares the checksum, where one is told
+    except Exception as error:  # the reader's have no common base
         said = " ".join(str(error).split())[:200]
         raise UnreadableFile(f"The weights in {path.name} cannot be used: {said}") from error
+    return graph
+
+
+def _name(wanted: str) -> str:
+    """The same as a model may be called."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", wanted).lstrip("_.-") or "package"
+
+
+def _about(described: Any) -> str:
+    """What it is, who made it, and what they ask to cite."""
+    authors = ", ".join(each.name for each in described.authors)
+    cited = "; ".join(str(each.doi or each.url or each.text) for each in described.cite)
+    parts = (described.description, authors and f"By {authors}.", cited and f"Cite: {cited}.")
+    return " ".join(str(each) for each in parts if each)
+
+
+def _is_description(name: str) -> bool:
+    return name in _DESCRIPTIONS or ("/" not in name and name.endswith(".bioimageio.yaml"))
 
 
 def _open_ours(path: Path) -> Model:
@@ -160,11 +181,6 @@ def _open_ours(path: Path) -> Model:
 
 
 def _unpack_ours(path: Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as package:
-            for name in (METADATA, WEIGHTS):  # by name, so that no path leaves the folder
-                (folder / name).write_bytes(package.read(name))
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise UnreadableFile(
-            f"{path.name} is damaged: {error}", hint="Copy or download it again."
-        ) from error
+    with Archive(path) as package:
+        for name in (METADATA, WEIGHTS):  # by name, so that no path leaves the folder
+            package.extract(name, folder / name)

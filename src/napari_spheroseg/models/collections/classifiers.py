@@ -83,7 +83,9 @@ def _open_skops(path: Path, content: bytes, is_allowed: bool) -> Any:
 
 def _unsafe(path: Path) -> UnsafeFile:
     return UnsafeFile(
-        f"{path.name} is a pickle, and opening it could run code", hint=_how_to_allow(path)
+        f"{path.name} is a pickle, and opening it could run code",
+        hint=f"{_how_to_allow(path)}. Or open it once, to write what is safe: "
+        "spheroseg models convert FILE --allow … -o FILE.skops.",
     )
 
 

@@ -22,7 +22,9 @@ from .hitmictools import load_described
 from .kinds import KINDS
 from .manifest import Manifest
 
-State = Literal["loadable", "missing package", "unknown network", "unsafe file", "damaged"]
+State = Literal[
+    "loadable", "missing package", "unknown network", "does not fit", "unsafe file", "damaged"
+]
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _load_packed(path: Path, manifest: Manifest, key: str, reference: str) -> Mo
         file = folder / key / metadata.weights_file
         if not file.is_file() or metadata.sha256 != packed.files[file.name]:
             raise WrongWeights(f"{path.name} lacks the weights that '{key}' describes")
-        if metadata.is_taught:
+        if metadata.keeps_file:
             model = Model(metadata, None, reference, _content=file.read_bytes())
         else:
             model = Model(metadata, None, reference, _state=read_state(file))

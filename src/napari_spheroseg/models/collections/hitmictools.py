@@ -22,6 +22,10 @@ from .kinds import KINDS, key_of
 _BATCH = 1024  # objects that its cell classifier takes together where nothing is said
 
 
+class UnfitModel(SpherosegError, ValueError):
+    """A model that is whole and cannot be run here; the message says why."""
+
+
 def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of an entry, each where it belongs.
 
@@ -198,7 +202,6 @@ def load_described(
         It cannot be loaded.
     """
     from ..formats.checkpoints import read_state
-    from ..formats.fitting import load_strictly
 
     key = key_of(name)
     kind = KINDS[key]
@@ -207,9 +210,13 @@ def load_described(
     described = read_description(folder / _path(given, "model_metadata", key))
     settings = settings_of(given)
     state = read_state(weights)
-    network, arguments = _create(kind.network, _dict(described, "model_args"), state, weights.name)
-    load_strictly(network, state, weights.name)
+    network, arguments = _build(kind.network, _dict(described, "model_args"), state, weights.name)
     channels = int(arguments.get("in_channels", arguments.get("img_channel", 1)))
+    if channels not in (1, 3):
+        raise UnfitModel(
+            f"'{key}' takes {channels} channels at once, not grey or RGB",
+            hint="Use HiTMicTools for it, or train one that takes a single channel.",
+        )
     inferer = settings["inferer_args"]
     is_classifier = kind.task == "classification"
     metadata = ModelMetadata(
@@ -220,7 +227,7 @@ def load_described(
         arguments=arguments,
         outputs=_all_classes(settings["classes"], network.classifier[-1].out_features)
         if is_classifier
-        else settings["classes"] or ("foreground",),
+        else ("foreground",),  # of several channels the largest counts, as it does there
         preparation=Preparation(
             channels=channels, intensity="fixed", low=0, high=1, clip=False, tile=None, multiple=1
         )
@@ -247,20 +254,19 @@ def read_description(path: Path) -> dict[str, Any]:
         raise UnreadableFile(f"{path} cannot be read", hint="Check the path.") from error
 
 
-def _create(
+def _build(
     name: str, arguments: dict[str, Any], state: Any, file: str
 ) -> tuple[Any, dict[str, Any]]:
     """The network of these arguments; where ours has others, of those that its weights tell."""
-    from ... import networks
-    from ..formats.fitting import recognise
+    from ..formats.fitting import build, recognise
 
     try:
-        return networks.create(name, **arguments), arguments
+        return build(name, arguments, state, file), arguments
     except BadSetting:
         found, told = recognise(state, file)
         if found != name:
             raise
-        return networks.create(name, **told), told
+        return build(name, told, state, file), told
 
 
 def _multiple(arguments: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from ...errors import MissingPackage, SpherosegError, UnknownName, UnreadableFil
 from ..formats.archive import Archive, parse_json, parse_yaml, read_text
 from .classifiers import CLASSIFIERS, PICKLED
 from .collection import Collection, Entry, State
-from .hitmictools import settings_of
+from .hitmictools import UnfitModel, settings_of
 from .kinds import KINDS, TRACKER
 from .manifest import MANIFEST, Manifest
 
@@ -22,6 +22,7 @@ _STATES: dict[type[SpherosegError], State] = {
     MissingPackage: "missing package",
     UnknownName: "unknown network",
     UnsafeFile: "unsafe file",
+    UnfitModel: "does not fit",
 }
 
 

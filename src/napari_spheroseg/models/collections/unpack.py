@@ -32,7 +32,7 @@ def install_collection(
         What to call the model; several are called ``<name>-<key>``. By default ours keep their
         names, and those of a HiTMicTools collection follow the name of its file.
     replace : bool
-        Overwrite installed models of these names.
+        Installed models of these names go to the trash.
     source : str, optional
         Where they came from; by default the name of the file.
 
@@ -78,7 +78,11 @@ def _names(collection: Collection, name: str | None) -> dict[str, str]:
     keys = [key for key, entry in collection.entries.items() if entry.metadata is not None]
     if not keys:
         reasons = "; ".join(f"{e.key}: {e.state}" for e in collection.entries.values())
-        raise WrongWeights(f"{collection.path.name} holds no model to install ({reasons})")
+        first = next((e.reason for e in collection.entries.values() if e.reason), "")
+        raise WrongWeights(
+            f"{collection.path.name} holds no model to install ({reasons})",
+            hint=first or "A classifier of measurements runs from where it is, with classify.",
+        )
     if name is not None and len(keys) == 1:
         return {keys[0]: name}
     if name is None and collection.manifest is not None:
@@ -90,7 +94,12 @@ def _names(collection: Collection, name: str | None) -> dict[str, str]:
 def _tried(collection: Collection, key: str, folder: Path) -> Installed:
     model: Model = load(folder)
     sample = collection.sample(key) or (None, None)
-    return Installed(model.metadata, reproduce(model, *sample))
+    passed_over = tuple(
+        f"'{each.key}': {each.reason or 'a classifier of measurements runs from the collection'}"
+        for each in collection.entries.values()
+        if each.metadata is None
+    )
+    return Installed(model.metadata, reproduce(model, *sample), passed_over)
 
 
 def _copy_card(collection: Collection, key: str, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from ...errors import SpherosegError, UnreadableFile, UnsafeFile
 MAX_MEMBERS = 1000
 MAX_BYTES = 16 * 2**30
 MAX_TEXT = 2**20
+MAX_DIRECTORY = 4 * 2**20  # names of a zip's members; a million of them keep zipfile busy a minute
 MAX_NODES = 20_000
 MAX_RATIO, RATIO_FROM = 100, 64 * 2**20  # weights are mostly noise; small ones may be all zeros
 _CHUNK = 2**20
@@ -54,6 +56,7 @@ class Archive:
         self.path = path
         if not path.is_file():
             raise UnreadableFile(f"There is no file {path}", hint="Check the path.")
+        check_directory(path)
         try:
             self._zip = zipfile.ZipFile(path)
         except _BROKEN as error:
@@ -161,6 +164,36 @@ class Archive:
             f"{what} is no readable zip, or damaged ({str(error)[:120] or type(error).__name__})",
             hint="Copy or download it again.",
         )
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a zip that lists so many members that only reading their names takes long.
+
+    Raises
+    ------
+    UnsafeFile
+        It does.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _END_SEARCHED))
+        end = file.read()
+        at = end.rfind(b"PK\x05\x06")
+        if at < 0 or len(end) < at + 16:
+            return  # no zip, as zipfile will say
+        (listed,) = struct.unpack_from("<L", end, at + 12)
+        if end[max(0, at - 20) :].startswith(b"PK\x06\x07"):  # zip64 has a second, longer record
+            (start,) = struct.unpack_from("<Q", end, at - 12)
+            file.seek(min(start, size))
+            if len(record := file.read(48)) == 48:
+                (listed,) = struct.unpack_from("<Q", record, 40)
+    if listed > MAX_DIRECTORY:
+        raise UnsafeFile(
+            f"{path.name} lists far too many files", hint="Do not use it: it is no file of models."
+        )
+
+
+_END_SEARCHED = 2**16 + 64  # a comment of 64 KiB may follow the record at the end
 
 
 def _fault(member: zipfile.ZipInfo) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from importlib import import_module
@@ -23,6 +24,7 @@ StateDict = dict[str, Tensor]
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
 _STATE_KEYS = ("model_state_dict", "state_dict")
 GRAPHS = {".onnx": "ONNX file", ".xml": "OpenVINO IR"}
+_MEASURED = (".skops", ".joblib")
 _MOST_TIMES, _MOST_BEYOND = 10, 64 << 20
 """A file may unfold to ten times its size and 64 MB; what unfolds to more is a trap."""
 
@@ -71,6 +73,11 @@ def read_state(path: Path) -> StateDict:
 
 def _read(path: Path) -> Any:
     suffix = path.suffix.lower()
+    if suffix in _MEASURED:
+        raise WrongWeights(
+            f"{path.name} is a classifier of measurements, not a network",
+            hint="It is not installed: give its path to classify, as --model FILE or model=….",
+        )
     if suffix == ".safetensors":
         return _read_safetensors(path)
     if suffix in GRAPHS:
@@ -92,8 +99,10 @@ def _is_zip(path: Path) -> bool:
 
 def _is_torchscript(path: Path) -> bool:
     """Whether a zip is TorchScript's; one that would fill the memory is refused."""
+    from .archive import check_directory
     from .torchscript import is_torchscript
 
+    check_directory(path)
     try:
         with zipfile.ZipFile(path) as archive:
             unfolded = sum(entry.file_size for entry in archive.infolist())
@@ -140,7 +149,8 @@ def _read_safetensors(path: Path) -> StateDict:
 
 def _read_torch(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_allowed()):
+        with torch.serialization.safe_globals(_allowed()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # ours follows
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if zipfile.is_zipfile(path) or _starts_like_pickle(path):

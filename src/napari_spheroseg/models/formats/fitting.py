@@ -93,29 +93,29 @@ def build(
     UnknownName, BadSetting
         There is no such network, or it cannot be built from these arguments.
     WrongWeights
-        As `load_strictly`.
+        As `compare`.
     """
     with torch.device("meta"):
         module = networks.create(network, **arguments)
-    _compare(module, state, name)
+    compare(module, state, name)
     module.to_empty(device="cpu")  # random weights are not drawn only to be replaced
     module.load_state_dict(state, strict=True)
     return module.eval()
 
 
-def load_strictly(network: torch.nn.Module, state: StateDict, name: str) -> None:
-    """Put weights into a network; every key must be there, and no other.
+def first_channels(network: torch.nn.Module) -> int:
+    """Channels of the images that a network takes: those of its first convolution."""
+    return next(int(each.shape[1]) for each in network.state_dict().values() if each.ndim == 4)
+
+
+def compare(network: torch.nn.Module, state: StateDict, name: str) -> None:
+    """Refuse weights that are not all of a network's, and no others.
 
     Raises
     ------
     WrongWeights
         A key is missing or left over, or has another shape.
     """
-    _compare(network, state, name)
-    network.load_state_dict(state, strict=True)
-
-
-def _compare(network: torch.nn.Module, state: StateDict, name: str) -> None:
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     faults = [f"lacks {key}" for key in expected if key not in shapes]

@@ -9,14 +9,14 @@ from .rows import Row
 
 
 class ModelActions(Container):
-    """Three rows of buttons.
+    """Rows of buttons.
 
     Attributes
     ----------
     verify, export, bundle, make_default, rename, remove : PushButton
         For the selected models.
-    trash, check : PushButton
-        For removed ones, and for the machine.
+    trash, folders, check : PushButton
+        For removed ones, for folders that are shared, and for the machine.
     """
 
     def __init__(self) -> None:
@@ -40,15 +40,21 @@ class ModelActions(Container):
             text="Remove…",
             tooltip="Move the selected models to the trash; those that ship or are shared stay",
         )
-        self.trash = PushButton(text="Trash…", tooltip="Bring a removed model back")
+        self.trash = PushButton(
+            text="Trash…", tooltip="Bring back a model that was removed, or replaced by another"
+        )
+        self.folders = PushButton(
+            text="Folders…",
+            tooltip="Where models are looked for; list those of a folder that your lab shares",
+        )
         self.check = PushButton(
-            text="Check this machine", tooltip="Look for problems, and what mends them"
+            text="Check machine", tooltip="Look for problems, and what mends them"
         )
         super().__init__(
             widgets=[
                 row(self.verify, self.export, self.bundle),
                 row(self.rename, self.remove, self.trash),
-                row(self.make_default, self.check),
+                row(self.make_default, self.folders, self.check),
             ],
             labels=False,
         )

@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import Any
 
-from qtpy.QtGui import QTextCursor, QTextDocument, QTextTable
+from qtpy.QtGui import QColor, QTextCharFormat, QTextCursor, QTextDocument, QTextTable
 from qtpy.QtWidgets import QTextBrowser
 
 from ...models import ModelMetadata, no_weights
@@ -16,6 +16,7 @@ from .rows import WAITING, Row
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _TAG = re.compile(r"<(?!https?:|mailto:)(?=[A-Za-z/!?])")
 _PADDING = 3  # px
+_LINK = "#4c9be8"  # is read on a dark ground as on a light one
 _LEAST_HEIGHT = 160  # px
 
 
@@ -38,7 +39,25 @@ class Details(QTextBrowser):
                 style = frame.format()
                 style.setCellPadding(_PADDING)
                 frame.setFormat(style)
+        self._brighten_links()
         self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
+
+    def _brighten_links(self) -> None:
+        """Qt paints them dark blue, which cannot be read on napari's dark ground."""
+        links, block = [], self.document().begin()
+        while block.isValid():
+            piece = block.begin()
+            while not piece.atEnd():
+                if (found := piece.fragment()).charFormat().isAnchor():
+                    links.append((found.position(), found.position() + found.length()))
+                piece += 1
+            block = block.next()
+        bright, cursor = QTextCharFormat(), QTextCursor(self.document())
+        bright.setForeground(QColor(_LINK))
+        for first, last in links:
+            cursor.setPosition(first)
+            cursor.setPosition(last, QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(bright)
 
 
 def _as_text(markdown: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ... import models
 from ...errors import NameTaken
-from ...models.trash import KEPT
+from ...models.places import inside
+from ...models.removed import KEPT
 from .rows import DAMAGED, Row
 
 
@@ -53,7 +54,9 @@ def install_steps(source: Path | str, name: str | None, overwrite: bool) -> Step
         return Done(error.message, taken=True)
     names = tuple(each.metadata.name for each in installed)
     said = " and ".join(f"'{each}'" for each in names)
-    return Done(f"Installed {said}.", changed=True, select=names)
+    rest = "; ".join(installed[0].passed_over)
+    said = f"Installed {said}." + (f" Passed over {rest}" if rest else "")
+    return Done(said, changed=True, select=names)
 
 
 def verify_steps(rows: list[Row]) -> Steps:
@@ -103,11 +106,30 @@ def remove_steps(names: list[str]) -> Steps:
     return Done(f"Removed {' and '.join(names)}. {undo}", changed=True)
 
 
-def restore_steps(key: str) -> Steps:
-    """Bring a removed model back."""
+def restore_steps(key: str, overwrite: bool) -> Steps:
+    """Bring back a model that was removed or replaced."""
     yield
-    name = models.restore(key)
+    try:
+        name = models.restore(key, replace=overwrite)
+    except NameTaken as error:
+        return Done(error.message, taken=True)
     return Done(f"'{name}' is back.", changed=True, select=(name,))
+
+
+def share_steps(folder: Path) -> Steps:
+    """List the models of another folder too."""
+    yield
+    models.add_shared_folder(folder)
+    found = len(inside(folder))
+    many = "1 model" if found == 1 else f"{found} models"
+    return Done(f"{many} of {folder} can be used; nothing is written there.", changed=True)
+
+
+def unshare_steps(folder: Path) -> Steps:
+    """No longer list the models of a folder."""
+    yield
+    models.drop_shared_folder(folder)
+    return Done(f"{folder} is not looked into any more; its models stay there.", changed=True)
 
 
 def default_steps(name: str) -> Steps:

@@ -8,7 +8,7 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtGui import QBrush, QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
 from ...models import available, default
 from .rows import DAMAGED, Row, rows
@@ -16,7 +16,8 @@ from .rows import DAMAGED, Row, rows
 _COLUMNS = ("Title", "Name", "State", "Task", "Network", "MB", "Source")
 _STATE, _SIZE = 2, 5
 _DAMAGED = QColor("#e0533d")
-_LEAST_HEIGHT = 150  # px
+_LEAST_HEIGHT = 210  # px
+_WIDEST = 125  # px of title and name, so that the state is seen beside them
 
 
 class ModelTable(QTableWidget):
@@ -46,7 +47,6 @@ class ModelTable(QTableWidget):
         self.setToolTip("Ctrl or Shift selects several, to bundle, verify or remove them")
         self.verticalHeader().hide()
         header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         self.itemSelectionChanged.connect(self.chosen.emit)
 
@@ -82,6 +82,9 @@ class ModelTable(QTableWidget):
         still = [each.folder for each in self.rows if each.folder in before]
         self._select(still or [each.folder for each in self.rows[:1]])
         self.blockSignals(False)
+        self.resizeColumnsToContents()
+        for column in range(_STATE):
+            self.setColumnWidth(column, min(self.columnWidth(column), _WIDEST))
         self.chosen.emit()
 
     def show_verified(self, verified: dict[Path, Row | None]) -> None:
@@ -102,6 +105,7 @@ class ModelTable(QTableWidget):
         for row, each in enumerate(self.rows):
             if each.folder in folders:
                 model.select(self.model().index(row, 0), flag.Select | flag.Rows)
+                self.scrollToItem(self.item(row, 0))
 
     def _write(self, row: int, model: Row) -> None:
         known = model.metadata

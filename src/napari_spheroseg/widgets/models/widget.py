@@ -18,6 +18,7 @@ from ..work import Work
 from . import jobs
 from .actions import ModelActions
 from .details import Details, as_markdown
+from .folders import FoldersDialog
 from .install import InstallForm
 from .jobs import Done
 from .table import ModelTable
@@ -26,6 +27,7 @@ _LEAST_WIDTH = 400  # px
 _FORMATS = (
     "TorchScript (*.pt);;ONNX (*.onnx);;OpenVINO (*.xml);;BioImage Model Zoo (*.zip);;All files (*)"
 )
+_INSTEAD = "Move that one to the trash?"
 
 
 class ModelsWidget(Container):
@@ -35,14 +37,15 @@ class ModelsWidget(Container):
     -----
     Scripts can select in ``table`` (`ModelTable`: ``table.selected = "unet"``, or several names),
     set ``install_path`` or ``install_url``, and ``install_name``, press ``install``, ``verify``,
-    ``export``, ``bundle``, ``make_default``, ``rename``, ``remove``, ``trash`` and ``check``, or
-    go past their dialogs by `export_to`, `bundle_to`, `rename_to` and `bring_back`. ``cancel``
-    stops a download. ``details`` shows the selected model.
+    ``export``, ``bundle``, ``make_default``, ``rename``, ``remove``, ``trash``, ``folders`` and
+    ``check``, or go past their dialogs by `export_to`, `bundle_to`, `rename_to`, `bring_back`,
+    `share` and `unshare`. ``cancel`` stops a download. ``details`` shows the selected model.
     """
 
     def __init__(self) -> None:
         self._work = Work(self._on_step, self._on_result, self._on_end)
         self._wanted: tuple[Path | str, str | None] | None = None  # what is being installed
+        self._again: Callable[[], None] | None = None  # what is being tried, but overwriting
         self._taken = ""  # why that was refused, until the user was asked
         self.table, self.details, self.form = ModelTable(), Details(), InstallForm()
         self.install_path, self.install_name = self.form.path, self.form.model_name
@@ -52,6 +55,7 @@ class ModelsWidget(Container):
         self.export, self.bundle = self.actions.export, self.actions.bundle
         self.rename, self.remove = self.actions.rename, self.actions.remove
         self.make_default, self.trash = self.actions.make_default, self.actions.trash
+        self.folders = self.actions.folders
         self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
         self.cancel = PushButton(text="Cancel", tooltip="Stop the download", visible=False)
         super().__init__(
@@ -75,6 +79,7 @@ class ModelsWidget(Container):
         self.remove.changed.connect(self._remove)
         self.trash.changed.connect(self._ask_and_bring_back)
         self.make_default.changed.connect(self._make_default)
+        self.folders.changed.connect(self._show_folders)
         self.cancel.changed.connect(self._work.cancel)
         self.check.changed.connect(lambda: self._start(jobs.check_steps, "Checking this machine"))
         self.table.chosen.connect(self._show_selected)
@@ -130,9 +135,10 @@ class ModelsWidget(Container):
         if names and self.ask("Remove model", f"Move {', '.join(names)} to the trash?"):
             self._start(partial(jobs.remove_steps, names), "Removing models")
 
-    def bring_back(self, key: str) -> None:
-        """Bring a removed model back: by its name, or the key of one of several."""
-        self._start(partial(jobs.restore_steps, key), "Bringing a model back")
+    def bring_back(self, key: str, overwrite: bool = False) -> None:
+        """Bring a removed or replaced model back: by its name, or the key of one of several."""
+        self._again = partial(self.bring_back, key, overwrite=True)
+        self._start(partial(jobs.restore_steps, key, overwrite), "Bringing a model back")
 
     def _ask_and_bring_back(self) -> None:
         removed = {
@@ -147,6 +153,22 @@ class ModelsWidget(Container):
         )
         if is_given:
             self.bring_back(removed[said].key)
+
+    def share(self, folder: str | Path) -> None:
+        """List the models of another folder too."""
+        self._start(partial(jobs.share_steps, Path(folder)), "Looking into a folder")
+
+    def unshare(self, folder: str | Path) -> None:
+        """No longer list the models of a folder that was added."""
+        self._start(partial(jobs.unshare_steps, Path(folder)), "Forgetting a folder")
+
+    def _show_folders(self) -> None:
+        dialog = FoldersDialog(self.native)
+        dialog.exec_()
+        if dialog.add is not None:
+            self.share(dialog.add)
+        elif dialog.drop is not None:
+            self.unshare(dialog.drop)
 
     def _make_default(self) -> None:
         (name,) = self.table.selected
@@ -166,6 +188,7 @@ class ModelsWidget(Container):
 
     def _start_install(self, overwrite: bool) -> None:
         assert self._wanted is not None
+        self._again = partial(self._start_install, overwrite=True)
         steps = partial(jobs.install_steps, *self._wanted, overwrite)
         self._start(steps, "Installing a model")
 
@@ -210,8 +233,9 @@ class ModelsWidget(Container):
         self.progress.visible = self.cancel.visible = False
         self._enable(True)
         question, self._taken = self._taken, ""
-        if question and self.ask("Install model", f"{question}. Overwrite it?"):
-            self._start_install(overwrite=True)
+        again, self._again = self._again, None
+        if again and question and self.ask("Name taken", f"{question}. {_INSTEAD}"):
+            again()
         else:
             self._wanted = None
 
