@@ -3,9 +3,11 @@
     python benchmarks/batch.py [--images 1000] [--side 1024] [--model unet] [--folder DIR]
 
 Synthetic images are written as TIFF and segmented as `spheroseg segment` does. The bare network
-is what the backend takes for the same arrays as those images gave it, before and after the batch,
-with nothing around it. Prints JSON: images a second of both, their ratio, also by the time of the
-processor, and resident memory (MB) after each tenth of the images.
+is what the backend takes with nothing around it, before and after the batch: for the arrays that
+those images gave it ("as given": a model looks at them at the scale that suits it, perhaps twice),
+and for the images as they are ("full size"). Prints JSON: seconds an image of all three, by the
+clock and of the processor, the rate of the batch divided by those of the bare network, and
+resident memory (MB) after each tenth of the images.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ import tifffile
 
 import napari_spheroseg as ss
 from napari_spheroseg.batch.run import segment_files
+from napari_spheroseg.inference.prepare import prepare
 from napari_spheroseg.segmentation.run import open_predictor, segment
 
 DIFFERENT = 40  # images; the others have the same content
@@ -39,14 +43,22 @@ def main() -> None:
     how = {"backend": options.backend, "precision": options.precision}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         paths = draw(Path(folder) / "in", options.images, options.side)
-        arrays = given_to_the_network(paths[:DIFFERENT], options.model, how)
-        backend = open_predictor(options.model, **how)._backend
-        before = bare(backend, arrays)
+        different = paths[:DIFFERENT]
+        arrays = given_to_the_network(different, options.model, how)
+        predictor = open_predictor(options.model, **how)
+        bare(predictor._backend, as_they_are(different[:3], predictor))  # it plans for the size
+        before = both(predictor, arrays, different)
         found = batch(paths, Path(folder) / "out", options.model, how)
-        after = bare(backend, arrays)
-    network = {key: (before[key] + after[key]) / 2 for key in before}
-    ratio = {key: round(network[key] / found[key], 3) for key in network}
-    print(json.dumps({"bare": network, "batch": found, "batch / bare": ratio}, indent=2))
+        after = both(predictor, arrays, different)
+    network = {
+        name: {key: (before[name][key] + after[name][key]) / 2 for key in before[name]}
+        for name in before
+    }
+    rate = {
+        name: {key: round(each[key] / found[key], 3) for key in each}
+        for name, each in network.items()
+    }
+    print(json.dumps({"bare": network, "batch": found, "rate of batch / bare": rate}, indent=2))
 
 
 def draw(folder: Path, count: int, side: int) -> list[Path]:
@@ -77,16 +89,32 @@ def given_to_the_network(paths: list[Path], model: str, how: dict[str, str]) -> 
     return arrays
 
 
-def bare(backend: Any, arrays: list[list[Any]]) -> dict[str, float]:
-    """Seconds an image of the network alone, by the clock and by the processor."""
-    clock, processor = time.perf_counter(), time.process_time()
-    for image in arrays:
-        for array in image:
-            backend.predict(array)
+def as_they_are(paths: list[Path], predictor: Any) -> Iterator[list[Any]]:
+    """Images as arrays for the network, none of them made smaller."""
+    how = predictor.model.metadata.preparation.replace(size=None, long_side=None, scale=1.0)
+    for path in paths:
+        yield [prepare(ss.read_image(path).data, how)[None]]
+
+
+def both(predictor: Any, arrays: list[list[Any]], paths: list[Path]) -> dict[str, Any]:
+    """`bare` with what the pipeline gives to the network, and with the images as they are."""
     return {
-        "seconds": (time.perf_counter() - clock) / len(arrays),
-        "cpu_seconds": (time.process_time() - processor) / len(arrays),
+        "as given": bare(predictor._backend, arrays),
+        "full size": bare(predictor._backend, as_they_are(paths, predictor)),
     }
+
+
+def bare(backend: Any, images: Iterable[list[Any]]) -> dict[str, float]:
+    """Seconds an image of the network alone, by the clock and by the processor."""
+    clock = processor = count = 0.0
+    for arrays in images:
+        started = time.perf_counter(), time.process_time()
+        for array in arrays:
+            backend.predict(array)
+        clock += time.perf_counter() - started[0]
+        processor += time.process_time() - started[1]
+        count += 1
+    return {"seconds": clock / count, "cpu_seconds": processor / count}
 
 
 def batch(paths: list[Path], out: Path, model: str, how: dict[str, str]) -> dict[str, Any]:

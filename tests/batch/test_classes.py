@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -9,7 +10,8 @@ from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
 from napari_spheroseg.batch.carry import ChangedRecipe
-from napari_spheroseg.batch.run import segment_files
+from napari_spheroseg.batch.items import File
+from napari_spheroseg.batch.run import run_batch, segment_files
 from napari_spheroseg.errors import BadSetting
 from napari_spheroseg.models import library
 from napari_spheroseg.models.model import sha256_of
@@ -90,3 +92,78 @@ def test_classes_without_a_classifier_are_refused_before_anything_is_done(bright
 def test_a_model_that_is_no_classifier_is_refused(bright, tmp_path):
     with pytest.raises(BadSetting, match="for segmentation"):
         list(segment_files([], tmp_path / "out", str(bright), classify=str(bright)))
+
+
+SLIDE = {"min_area": 400, "large_above": 0.01, "device": "cpu", "backend": "torch", "tile": 64}
+
+
+def test_a_large_image_has_the_classes_of_a_small_one(done, bright, sizes, tmp_path):
+    small = pd.read_csv(done / "measurements.csv")
+    out = tmp_path / "large"
+    settings = {**SLIDE, "outputs": ("labels", "polygons", "classes")}
+    (item,) = segment_files([tmp_path / "a.tif"], out, str(bright), classify=str(sizes), **settings)
+    assert (item.error, item.warnings) == (None, ())
+    large = pd.read_csv(out / "measurements.csv")
+    assert large["class"].tolist() == small["class"].tolist()
+    assert large["probability_small"].to_numpy() == pytest.approx(
+        small["probability_small"].to_numpy(), abs=1e-2
+    )
+    assert (tifffile.imread(out / "a_classes.tif") == tifffile.imread(done / "a_classes.tif")).all()
+    features = json.loads((out / "a_polygons.geojson").read_text())["features"]
+    named = {each["properties"]["classification"]["name"] for each in features}
+    assert named == set(large["class"])
+    assert pd.read_csv(out / "images.csv").iloc[0][["objects_small", "objects_large"]].sum() == 2
+
+
+def test_a_large_image_that_has_to_be_seen_at_once_has_no_classes_and_says_so(
+    bright, image, tmp_path
+):
+    from napari_spheroseg.classification.store import save
+    from napari_spheroseg.classification.teach import describe, teach
+
+    write_image(tmp_path / "a.tif", image)
+    labels = (image > 1000).astype(np.int32)
+    labels[:, 80:] *= 2
+    save(teach(describe(labels, image), {1: "one", 2: "other"}), "taught")
+    out = tmp_path / "out"
+    (item,) = segment_files([tmp_path / "a.tif"], out, str(bright), classify="taught", **SLIDE)
+    assert item.error is None
+    assert "Without classes: The image is too large for 'taught'" in item.warnings[0]
+    assert "class" not in pd.read_csv(out / "measurements.csv")
+
+
+def test_a_large_image_that_cannot_be_classified_leaves_no_files(
+    bright, sizes, image, tmp_path, monkeypatch
+):
+    from napari_spheroseg.batch import classes_large
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    write_image(tmp_path / "a.tif", image)
+    monkeypatch.setattr(classes_large, "write_large_labels", fail)
+    out = tmp_path / "out"
+    settings = {**SLIDE, "outputs": ("labels", "classes"), "classify": str(sizes)}
+    (item,) = segment_files([tmp_path / "a.tif"], out, str(bright), **settings)
+    assert "no space left" in item.error
+    assert not list(out.glob("a_*"))
+
+
+def test_a_batch_is_cancelled_between_batches_of_objects(bright, sizes, image, tmp_path):
+    """Features of many objects take long: they are told of, one step after the other."""
+    write_image(tmp_path / "a.tif", image)
+    events = run_batch([File(tmp_path / "a.tif")], tmp_path / "out", str(bright))
+    without = sum(event.item.state == "running" for event in events)
+    settings = {"classify": str(sizes), "existing": "overwrite"}
+    events = run_batch([File(tmp_path / "a.tif")], tmp_path / "out", str(bright), **settings)
+    assert sum(event.item.state == "running" for event in events) > without + 1
+
+
+def test_tracks_are_classified_by_their_numbers(bright, sizes, image, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([image, image]), metadata={"axes": "TYX"})
+    settings = {"min_area": 400, "classify": str(sizes), "track": "overlap"}
+    (item,) = segment_files([tmp_path / "a.tif"], tmp_path / "out", str(bright), **settings)
+    assert item.error is None
+    table = pd.read_csv(tmp_path / "out" / "measurements.csv")
+    assert table["track"].tolist() == [1, 2, 1, 2]
+    assert table["class"].notna().all()

@@ -115,3 +115,11 @@ def test_no_two_files_share_a_name_of_results(paths):
 def test_names_of_results_do_not_depend_on_the_order_of_inputs():
     paths = [Path("a/x.tif"), Path("b/x.tif"), Path("c/y.tif")]
     assert output_stems(paths) == output_stems(paths[::-1])
+
+
+def test_a_long_name_leaves_room_for_what_follows_it(tmp_path):
+    paths = [tmp_path / f"{'日' * 83}{end}.tif" for end in "ab"]
+    stems = list(output_stems(paths).values())
+    assert len(set(stems)) == 2
+    assert all(len(f"{stem}_polygons.geojson".encode()) < 256 for stem in stems)
+    assert all(set(stem) <= set("日_2") for stem in stems)

@@ -1,6 +1,8 @@
 import csv
 import json
+import shutil
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -8,8 +10,10 @@ import zarr
 from typer.testing import CliRunner
 
 import napari_spheroseg as ss
+from napari_spheroseg.batch.drawings import overview
 from napari_spheroseg.batch.find import find_images, output_stems
 from napari_spheroseg.batch.run import segment_files
+from napari_spheroseg.inference.frames import Frames
 from napari_spheroseg.readwrite.images import open_image
 
 HOW = {"device": "cpu", "backend": "torch", "tile": 64}
@@ -114,3 +118,75 @@ def test_the_command_takes_a_zarr(folder, tmp_path, bright):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "slide_labels.ome.zarr" / ".zattrs").is_file()
+
+
+@pytest.fixture
+def plate(folder, tmp_path, image):
+    """A plate of two wells, of which the first has two fields."""
+    root = zarr.create_group(str(tmp_path / "p.zarr"), zarr_format=2)
+    fields = {"B/3": ("0", "1"), "C/1": ("0",)}
+    wells = [{"path": "B/3", "rowIndex": 1, "columnIndex": 2}]
+    wells += [{"path": "C/1", "rowIndex": 2, "columnIndex": 0}]
+    root.attrs["plate"] = {"wells": wells}
+    for well, own in fields.items():
+        group = root.create_group(well)
+        group.attrs["well"] = {"images": [{"path": field} for field in own]}
+        for field in own:
+            slide = folder / "slide.ome.zarr"
+            shutil.copytree(slide, tmp_path / "p.zarr" / well / field)
+    return tmp_path / "p.zarr"
+
+
+def test_all_fields_of_a_plate_are_segmented_and_the_tables_say_where_they_are(
+    plate, tmp_path, bright
+):
+    done = list(segment_files(find_images([plate]), tmp_path / "out", str(bright), **HOW))
+    assert [item.name for item in done] == ["p.zarr/B/3/0", "p.zarr/B/3/1", "p.zarr/C/1/0"]
+    assert [item.error for item in done] == [None] * 3
+    assert (tmp_path / "out" / "p_B_3_1_labels.tif").exists()
+    for table in ("images.csv", "measurements.csv"):
+        with (tmp_path / "out" / table).open() as file:
+            rows = {(row["file"], row["well"], row["position"]) for row in csv.DictReader(file)}
+        assert rows == {
+            ("p.zarr/B/3/0", "B03", "0"), ("p.zarr/B/3/1", "B03", "1"), ("p.zarr/C/1/0", "C01", "")
+        }  # fmt: skip
+
+
+def test_a_plate_is_found_in_its_folder(plate):
+    assert [path.name for path in find_images([plate.parent])] == ["0", "1", "0"]
+
+
+def test_outlines_of_a_large_image_are_drawn_on_a_smaller_copy(
+    folder, tmp_path, bright, monkeypatch
+):
+    monkeypatch.setattr("napari_spheroseg.batch.stages.LONGEST", 80)
+    how = {"outputs": ("labels", "outlines"), "large_above": 0.01, **HOW}
+    (done,) = segment_files([folder / "large.tif"], tmp_path / "out", str(bright), **how)
+    assert done.error is None
+    assert done.warnings == ()
+    drawn = cv2.imread(str(tmp_path / "out" / "large_outlines.png"))
+    assert drawn.shape == (64, 80, 3)
+    coloured = drawn.max(axis=2) != drawn.min(axis=2)
+    assert coloured[20, 9:12].any()  # left edge of the disc of radius 20 around (40, 40)
+    assert not coloured[15:25, 15:25].any()
+
+
+def test_where_outlines_of_a_large_image_fail_nothing_is_left(
+    folder, tmp_path, bright, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_spheroseg.batch.stages.write_drawings", full)
+    how = {"outputs": ("labels", "outlines"), "large_above": 0.01, **HOW}
+    (failed,) = segment_files([folder / "large.tif"], tmp_path / "out", str(bright), **how)
+    assert "No space left" in failed.error
+    assert not list((tmp_path / "out").glob("large_*"))
+
+
+def test_an_overview_is_the_mean_of_what_it_leaves_out():
+    values = np.random.default_rng(0).integers(0, 99, (2, 50, 60)).astype(np.float32)
+    small = overview(Frames.of(values, "TYX"), (1,), 30)
+    blocks = values[1].reshape(25, 2, 30, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(small, blocks, rtol=1e-5)
+    assert overview(Frames.of(values, "TYX"), (0,), 60).shape == (50, 60)

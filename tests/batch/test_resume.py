@@ -2,6 +2,8 @@
 
 import csv
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,3 +184,33 @@ def test_a_folder_that_cannot_be_written_is_said(run, out):
     out.mkdir(mode=0o500)
     with pytest.raises(OSError, match="cannot be"):
         run()
+
+
+def test_a_result_that_a_power_cut_left_empty_is_made_again(run, out):
+    run()
+    (out / "1_labels.tif").write_bytes(b"")
+    states = run()
+    assert states.pop("1.tif") == "done"
+    assert set(states.values()) == {"skipped"}
+
+
+def test_an_image_with_the_longest_name_is_segmented(run, image, tmp_path, out):
+    path = tmp_path / f"{'x' * 251}.tif"
+    tifffile.imwrite(path, image)
+    assert set(run([path]).values()) == {"done"}
+    assert run([path]) == {path.name: "skipped"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(run, out):
+    out.write_text("")
+    with pytest.raises(OSError, match="it is no folder"):
+        run()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take text only")
+def test_a_file_whose_name_is_no_text_fails_alone(run, image, tmp_path, out):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.tif"))
+    good = tmp_path / "good.tif"
+    for each in (path, good):
+        tifffile.imwrite(each, image)
+    assert run([path, good]) == {"?.tif": "failed", "good.tif": "done"}

@@ -1,5 +1,6 @@
 """Places that the files say themselves, where their names do not."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import tifffile
@@ -7,6 +8,7 @@ import tifffile
 from napari_spheroseg.batch.items import Item
 from napari_spheroseg.batch.run import segment_files
 from napari_spheroseg.batch.series import places_of
+from napari_spheroseg.batch.taken import times_of_stacks
 from napari_spheroseg.readwrite.acquired import Acquired
 
 PLATE = (
@@ -88,3 +90,40 @@ def test_they_reach_the_tables(bright, image, tmp_path, workers):
     again = list(segment_files(paths, out, **how))
     assert [item.state for item in again] == ["skipped", "skipped"]
     assert pd.read_csv(out / "images.csv")["well"].tolist() == ["B03", "B03"]
+
+
+def test_fields_of_wells_that_were_imaged_one_after_the_other_are_no_times():
+    taken = {f"{n}.tif": Acquired(1, 1 + n // 3, None, 4e5 + n / 60) for n in range(6)}
+    assert all("time" not in each for each in places(taken).values())
+
+
+def test_wells_that_were_visited_again_are_times():
+    taken = {f"{n}.tif": Acquired(1, 1 + n % 3, None, 4e5 + n / 60) for n in range(6)}
+    times = [each["time"] for each in places(taken).values()]
+    assert times == pytest.approx([n / 60 for n in range(6)], abs=1e-6)
+
+
+def test_hours_of_a_stack_reach_the_tables(bright, image, tmp_path):
+    how = {"axes": "TYX", "TimeIncrement": 30.0, "TimeIncrementUnit": "min"}
+    tifffile.imwrite(tmp_path / "x.tif", np.stack([image] * 3), ome=True, metadata=how)
+    done = list(segment_files([tmp_path / "x.tif"], tmp_path / "out", str(bright), device="cpu"))
+    assert done[0].error is None
+    images = pd.read_csv(tmp_path / "out" / "images.csv")
+    assert images["time"].tolist() == [0, 0.5, 1]
+    assert set(images["time_unit"]) == {"h"}
+    objects = pd.read_csv(tmp_path / "out" / "measurements.csv")
+    assert (objects["time"] == objects["t"] / 2).all()
+
+
+def test_hours_of_a_stack_begin_where_its_place_in_a_series_is():
+    stacks = {"a": Acquired(times=[0, 1]), "b": Acquired(times=[0, 2])}
+    begun = {"b": {"time": 24.0, "time_unit": "h"}}
+    assert times_of_stacks(begun, stacks) == {"a": [0, 1], "b": [24, 26]}
+
+
+@pytest.mark.parametrize(
+    ("place", "times"), [({"time": 3, "time_unit": "frame"}, [0, 1]), ({}, None)]
+)
+def test_stacks_of_which_one_does_not_tell_hours_have_none(place, times):
+    stacks = {"a": Acquired(times=[0, 1]), "b": Acquired(times=times)}
+    assert times_of_stacks({"b": place}, stacks) == {}

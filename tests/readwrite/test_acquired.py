@@ -1,12 +1,13 @@
 """Where and when an image was taken, as its own file says."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import tifffile
 
-from napari_spheroseg.readwrite.acquired import Acquired, read_acquired
+from napari_spheroseg.readwrite.acquired import Acquired, _times, plate_images, read_acquired
 
 IMAGE = '<Image ID="Image:0">{date}<Pixels>{plane}</Pixels></Image>'
 DATE = "<AcquisitionDate>2024-01-31T12:00:00</AcquisitionDate>"
@@ -91,3 +92,41 @@ def test_an_image_of_a_zarr_plate_is_in_its_well(tmp_path, newer):
         said = {"attributes": {"ome": said}} if newer else said
         (tmp_path / "p.zarr" / folder / name).write_text(json.dumps(said))
     assert read_acquired(tmp_path / "p.zarr" / "B" / "3" / "1") == Acquired(2, 3, "1")
+
+
+def test_times_of_a_stack_are_those_of_its_first_planes():
+    late = {0: 10, 1: 70, 2: 190}
+    planes = [
+        f'<Plane TheT="{t}" TheC="{c}" TheZ="0" DeltaT="{seconds + c}"/>'
+        for t, seconds in late.items()
+        for c in (1, 0)
+    ]
+    root = ElementTree.fromstring(
+        f'<Image><Pixels SizeT="3" TimeIncrement="9">{"".join(planes)}</Pixels></Image>'
+    )
+    assert _times(root) == pytest.approx([0, 1 / 60, 3 / 60], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "times"),
+    [
+        ('SizeT="3" TimeIncrement="15" TimeIncrementUnit="min"', (0, 0.25, 0.5)),
+        ('SizeT="3"', None),
+        ('SizeT="1" TimeIncrement="15"', None),
+        ("", None),
+    ],
+)
+def test_without_times_of_planes_the_increment_counts(pixels, times):
+    assert _times(ElementTree.fromstring(f"<Image><Pixels {pixels}/></Image>")) == times
+
+
+def test_a_plate_stands_for_its_fields(tmp_path):
+    plate = tmp_path / "p.zarr"
+    wells = [{"path": "B/3", "rowIndex": 1, "columnIndex": 2}, {"path": "C/1"}]
+    (plate / "B" / "3").mkdir(parents=True)
+    (plate / ".zattrs").write_text(json.dumps({"plate": {"wells": wells}}))
+    fields = [{"path": "0"}, {"path": "1"}]
+    (plate / "B" / "3" / ".zattrs").write_text(json.dumps({"well": {"images": fields}}))
+    assert plate_images(plate) == [plate / "B" / "3" / "0", plate / "B" / "3" / "1"]
+    assert plate_images(plate / "B") == []
+    assert plate_images(tmp_path) == []

@@ -1,3 +1,5 @@
+import os
+import sys
 import zlib
 
 import cv2
@@ -277,3 +279,22 @@ def test_colours_stay_colours(axes, tmp_path):
     file = read_image(tmp_path / "a.tif")
     assert np.array_equal(file.data, image)
     assert file.axes == axes
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read anything")
+def test_a_tiff_that_may_not_be_read_is_said(grey, tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, grey)
+    path.chmod(0)
+    with pytest.raises(UnreadableFile, match="cannot be read: Permission denied"):
+        read_image(path)
+
+
+def test_a_tiff_whose_drive_fails_is_said(grey, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    tifffile.imwrite(tmp_path / "a.tif", grey)
+    monkeypatch.setattr(tifffile, "TiffFile", fails)
+    with pytest.raises(UnreadableFile, match=r"a\.tif cannot be read: Input/output error"):
+        read_image(tmp_path / "a.tif")

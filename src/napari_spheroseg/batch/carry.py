@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BadSetting, SpherosegError
+from ..errors import BadSetting, SpherosegError, UnreadableFile
 from ..inference.predictor import Predictor
 from ..readwrite.atomic import remove_leftovers
 from .cluster import Where, run_there
@@ -73,7 +73,8 @@ def carry_out(
         if existing == "overwrite":
             _overwrite(journal, job.folder)
         _agree(journal, job)
-        skipped, todo = _sort(sources, journal, job.folder)
+        yield from (Event(_unnamed(each)) for each in sources if not _is_text(each.key))
+        skipped, todo = _sort([each for each in sources if _is_text(each.key)], journal, job.folder)
         yield from (Event(item) for item in skipped)
         if client is None:
             events = run_here(todo, job, predictor)
@@ -190,9 +191,30 @@ def _sort(sources: Sequence[Source], journal: Journal, out: Path) -> tuple[list[
 def _is_there(source: Source, done: Done, out: Path) -> bool:
     """Whether the results are there, and the image is the one that they are of."""
     try:
-        return source.mark() == done.mark and all((out / name).exists() for name in done.files)
+        return source.mark() == done.mark and all(_is_whole(out / name) for name in done.files)
     except (SpherosegError, OSError):
         return False  # the image is not there: let it fail and say why
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written into tables: on Linux a file's name may be any bytes."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnamed(source: Source) -> Item:
+    """An image that has failed, for its name."""
+    key, name = (each.encode("utf-8", "replace").decode() for each in (source.key, source.name))
+    error = UnreadableFile("Its name, or that of a folder, is no text", hint="Rename it.")
+    return Item(key, name, name).failed(error)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether it is there; where the power was cut, a name may be without its content."""
+    return path.is_dir() or (path.exists() and path.stat().st_size > 0)
 
 
 def _named(sources: list[Source], known: dict[str, tuple[Item, Done]]) -> list[Item]:

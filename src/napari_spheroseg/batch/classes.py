@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,27 +17,34 @@ from ..classification.settings import ClassifySettings
 from ..errors import BadSetting
 from ..models.library import METADATA, entries
 from ..segmentation.result import Segmentation
-from ..steps import run_to_end
+from ..steps import Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def classified(result: Segmentation, model: str) -> tuple[Segmentation, tuple[str, ...]]:
-    """A result whose table has classes, and what the user should know.
+def classified(result: Segmentation, model: str) -> Generator[Step, None, Segmentation]:
+    """A result whose table has classes.
 
     Parameters
     ----------
     result : Segmentation
     model : str
         Name or path of a classifier; it runs on the device of the segmentation.
+
+    Yields
+    ------
+    Step
+        After every batch of objects, and as the objects of each frame are found.
     """
     judge = judge_of(model, result.settings.made_with.get("device", "auto"))
     settings = ClassifySettings(pixel_size=result.settings.pixel_size)
-    steps = classify_steps(result.frames, result.labels, judge, settings, sorted(result.maps))
-    done = run_to_end(steps)
-    classification = {"classification": dict(judge.recipe)}
-    return result.with_columns(done.table, **classification), done.warnings
+    wanted = sorted(result.maps)
+    for number, index in enumerate(wanted, start=1):
+        result.plane(index)
+        yield Step(number, len(wanted), index)
+    done = yield from classify_steps(result.frames, result.labels, judge, settings, wanted)
+    return result.with_columns(done.table, done.warnings, classification=dict(judge.recipe))
 
 
 def judge_of(

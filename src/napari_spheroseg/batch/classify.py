@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..classification.judge import Judge
+from ..classification.large import is_by_window
 from ..classification.result import Classification, class_map
 from ..classification.run import classify_steps, open_judge
 from ..classification.settings import ClassificationRecipe
@@ -20,6 +21,7 @@ from ..readwrite.tiff import write_labels
 from ..steps import Step
 from .carry import Existing, carry_out, ended, made
 from .classes import counts, judge_of
+from .classes_large import write_map
 from .cluster import Where
 from .items import Done, Item
 from .journal import Journal
@@ -44,12 +46,15 @@ class Found:
     frames : Frames
     pixel_size : (float, float) or None
         µm, height and width.
+    is_written : bool
+        Their map is in its file: that of a large image is written window by window, and not timed.
     """
 
     classification: Classification
     labels: Any
     frames: Frames
     pixel_size: tuple[float, float] | None
+    is_written: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,16 +106,21 @@ class ClassifyJob:
         labels = open_image(find_labels(item.path, self.labels), large).data
         pixel_size = recipe.pixel_size or image.pixel_size
         settings = recipe.settings().replace(pixel_size=pixel_size)
-        steps = classify_steps(frames, labels, predictor, settings, recipe.frames)
-        return Found((yield from steps), labels, frames, pixel_size)
+        done = yield from classify_steps(frames, labels, predictor, settings, recipe.frames, large)
+        if not is_by_window(frames, labels, large):
+            return Found(done, labels, frames, pixel_size)
+        path, axes = self.folder / f"{item.stem}_classes.tif", frames.leading_axes
+        write_map(path, labels, done.table, done.classes, axes, pixel_size)
+        return Found(done, labels, frames, pixel_size, is_written=True)
 
     def finish(self, result: Found, item: Item, mark: str, seconds: float) -> Done:
         """Write ``<stem>_classes.tif``."""
         clock = time.perf_counter()
         name, axes = f"{item.stem}_classes.tif", result.frames.leading_axes
         done = result.classification
-        map_ = class_map(result.labels, done.table, done.classes, axes)
-        write_labels(self.folder / name, map_, axes + "YX", result.pixel_size)
+        if not result.is_written:
+            map_ = class_map(result.labels, done.table, done.classes, axes)
+            write_labels(self.folder / name, map_, axes + "YX", result.pixel_size)
         return Done(
             mark=mark,
             objects=len(done.table),
@@ -140,7 +150,7 @@ def classify_files(
     paths: Iterable[Path],
     out: Path,
     labels: str,
-    model: str = "cell_classifier",
+    model: str | Path = "cell_classifier",
     *,
     device: str = "auto",
     backend: str = "auto",
@@ -195,7 +205,7 @@ def classify_files(
     check_labels(paths, labels)
     judge: Any = open_judge(model, device, backend, precision, allow=allow)
     made_with = {"device": "cpu", "sha256": None, **judge.recipe, "versions": versions()}
-    recipe = ClassificationRecipe(**{**settings, "model": model, "made_with": made_with})
+    recipe = ClassificationRecipe(**{**settings, "model": str(model), "made_with": made_with})
     job = ClassifyJob(out, recipe, BatchSettings(timeout=timeout), labels, allow)
     sources = [LabelledFile(path, labels) for path in paths]
     where = Where(device, backend, precision)

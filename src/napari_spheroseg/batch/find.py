@@ -9,9 +9,11 @@ from itertools import chain, count
 from pathlib import Path
 
 from ..errors import UnreadableFile
+from ..readwrite.acquired import plate_images
 from ..readwrite.images import SUFFIXES, ZARR, is_zarr, stem_of
 from .outputs import OUTPUTS
 
+_LONGEST = 220  # bytes, of the 255 that most drives allow for the name of a file
 _OURS = tuple(ending for kind in OUTPUTS.values() for ending in kind.endings)
 
 
@@ -23,7 +25,7 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
     inputs : iterable of str or Path
         Files and folders of zarr, taken whatever they are; other folders, searched for images but
         not their subfolders; patterns with ``*``, ``?`` or ``**``. Our own label images are passed
-        over in the latter.
+        over in the latter. An OME-Zarr plate stands for all its fields.
 
     Returns
     -------
@@ -42,14 +44,14 @@ def find_images(inputs: Iterable[str | Path]) -> list[Path]:
         elif glob.has_magic(str(each)) and not path.exists():
             matches = sorted(Path(match) for match in glob.glob(str(each), recursive=True))  # noqa: PTH207
         else:
-            found[path] = None
+            found |= dict.fromkeys(_fields_of(path))
             continue
         images = [match for match in matches if _is_image(match)]
         if not images:
             raise UnreadableFile(
                 f"'{each}' holds no image", hint=f"Images end in {', '.join((*SUFFIXES, ZARR))}."
             )
-        found |= dict.fromkeys(images)
+        found |= dict.fromkeys(field for image in images for field in _fields_of(image))
     return list(found)
 
 
@@ -74,11 +76,21 @@ def output_stems(paths: list[Path]) -> dict[Path, str]:
 
 
 def not_taken(stem: str, taken: set[str]) -> str:
-    """A name like this one that is not among those taken, with a number if need be; takes it."""
+    """A name like this one that is not among those taken, with a number if need be; takes it.
+
+    Where it is so long that what follows it would have no room, its end is left out.
+    """
+    if len(stem.encode("utf-8", "replace")) > _LONGEST:
+        stem = stem.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
     numbered = chain([stem], (f"{stem}_{number}" for number in count(2)))
     free = next(each for each in numbered if each.casefold() not in taken)
     taken.add(free.casefold())
     return free
+
+
+def _fields_of(path: Path) -> list[Path]:
+    """Of a plate its images, else what is given."""
+    return (plate_images(path) if path.is_dir() else []) or [path]
 
 
 def _is_image(path: Path) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import UnreadableFile, reason
 from ..inference.frames import Frames, Index
 from ..readwrite.acquired import read_acquired
-from ..readwrite.images import ImageFile, open_image, stem_of
+from ..readwrite.images import ImageFile, name_of, open_image, stem_of
 
 State = Literal["waiting", "running", "done", "failed", "skipped"]
 
@@ -171,8 +171,8 @@ class File:
 
     @property
     def name(self) -> str:
-        """Of the file."""
-        return self.path.name
+        """Of the file; as `name_of` has it."""
+        return name_of(self.path)
 
     @property
     def stem(self) -> str:

@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,6 +53,10 @@ class Journal:
         self._late: dict[str, tuple[str, ...]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UnreadableFile(
+                f"{folder} cannot be written: it is no folder", hint="Choose another."
+            ) from error
         except OSError as error:
             raise UnreadableFile(
                 f"{folder} cannot be written: {error.strerror or error}",
@@ -64,6 +67,9 @@ class Journal:
         try:
             with self._told():
                 self._data.execute("PRAGMA locking_mode = EXCLUSIVE")
+                # the disk is not waited for: after a power cut the last images are done again
+                self._data.execute("PRAGMA journal_mode = WAL")
+                self._data.execute("PRAGMA synchronous = NORMAL")
                 self._data.executescript(_SCHEMA)
             if self.get("format", _FORMAT) > _FORMAT:
                 raise UnreadableFile(
@@ -119,15 +125,15 @@ class Journal:
 
     def add(self, items: Iterable[Item]) -> None:
         """Images that are new to it."""
-        rows = [(item.key, item.stem, json.dumps(asdict(item))) for item in items]
+        rows = [(item.key, item.stem, json.dumps(vars(item))) for item in items]
         with self._told(), self._data:
             self._data.executemany("INSERT INTO items (key, stem, item) VALUES (?, ?, ?)", rows)
 
     def set(self, item: Item, done: Done | None = None) -> None:
         """What became of an image; where the disk is full, it is written with the next one."""
-        left = asdict(replace(done or Done(), rows=""))
+        left = {**vars(done or Done()), "rows": ""}
         rows = done.rows if done else ""
-        self._late[item.key] = (json.dumps(asdict(item)), json.dumps(left), rows, item.key)
+        self._late[item.key] = (json.dumps(vars(item)), json.dumps(left), rows, item.key)
         self._write_late()
 
     def forget(self) -> None:
@@ -161,8 +167,7 @@ class Journal:
                 ) from error
             raise UnreadableFile(
                 f"{self.path} cannot be used: {error}",
-                hint="Make room if the disk is full; otherwise move it away, or choose another "
-                "folder.",
+                hint="Check the folder's permissions and the free space; or choose another folder.",
             ) from error
 
 

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnreadableFile
-from ..inference.frames import Index
-from ..polygon import Polygon
+from ..inference.frames import Frames, Index
 from ..readwrite.atomic import PREFIX, UMASK, replacing
 from ..readwrite.geojson import PolygonFile, write_geojson
 from ..readwrite.omezarr import require_zarr, write_label_pyramid
 from ..readwrite.tiff import _label_metadata, write_labels
 from ..registry import unknown_name
-from ..segmentation.polygons import moved
+from ..segmentation.measure import records
 from ..segmentation.result import Segmentation
 
 Writer = Callable[[Segmentation, Path, str, str], Path]
@@ -157,8 +156,7 @@ def _zarr(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
 
 def _polygons(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
     path = folder / f"{stem}_polygons.geojson"
-    rows: list[Any] = result.table.to_dict("records")
-    write_geojson(path, _content(result), rows)
+    write_geojson(path, _content(result), records(result.table))
     return path
 
 
@@ -178,7 +176,7 @@ def _coco(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
     y, x = (int(frames.data.shape[frames.axes.index(axis)]) for axis in "YX")
     images = (
         CocoImage(
-            name=f"{base}_{_frame_name(result, index)}{suffix}" if index else name,
+            name=f"{base}_{frame_name(frames, index)}{suffix}" if index else name,
             labels=result.labels[index],
             shape=(y, x),
             corner=frames.corner,
@@ -198,22 +196,9 @@ def _place(stack: str, axes: str, index: Index) -> dict[str, Any]:
 
 
 def _outlines(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
-    from ..readwrite.drawn import write_outlines
+    from .drawings import write_drawings
 
-    drawn: dict[Index, list[Polygon]] = {index: [] for index in result.planes}
-    for each in result.polygons:
-        drawn[each.frame].append(moved(each, np.negative(result.frames.corner)))
-    if not result.frames.leading_shape:
-        path = folder / f"{stem}_outlines.png"
-        write_outlines(path, result.frames[()], drawn.get((), []))
-        return path
-    path = folder / f"{stem}_outlines"
-    with replacing_folder(path) as temporary:
-        temporary.mkdir()
-        for index, polygons in drawn.items():
-            name = f"{stem}_{_frame_name(result, index)}.png"
-            write_outlines(temporary / name, result.frames[index], polygons)
-    return path
+    return write_drawings(result.frames, result.planes, result.polygons, folder, stem)
 
 
 def _probability(result: Segmentation, folder: Path, stem: str, image: str) -> Path:
@@ -249,9 +234,8 @@ def _content(result: Segmentation) -> PolygonFile:
     return PolygonFile(result.polygons, axes, size, result.recipe)
 
 
-def _frame_name(result: Segmentation, index: Index) -> str:
+def frame_name(frames: Frames, index: Index) -> str:
     """Position of a frame such as t003_z12, as the table counts, that sorts as it should."""
-    frames = result.frames
     return "_".join(
         f"{axis.lower()}{at:0{len(str(length - 1))}}"
         for axis, at, length in zip(frames.leading_axes, index, frames.leading_shape, strict=True)

@@ -15,6 +15,7 @@ from ..inference.frames import Frames
 from ..inference.predictor import Predictor
 from ..readwrite.images import TIFF, ImageFile
 from ..restoration.focus import FocusScore, warn_out_of_focus
+from ..segmentation.focus import with_focus
 from ..segmentation.large.output import Output
 from ..segmentation.large.result import LargeSegmentation
 from ..segmentation.large.run import segment_large_steps
@@ -25,7 +26,8 @@ from ..steps import Step
 from ..tracking.run import tracked
 from .beside import checksums, compare
 from .classes import classified, counts
-from .focus import with_focus
+from .classes_large import classified_large, write_classes
+from .drawings import LONGEST, write_drawings
 from .items import Done, Item, Source
 from .journal import Journal
 from .outputs import write_outputs, written_by
@@ -134,11 +136,43 @@ def predict(
     if math.prod(frames.plane_shape) > job.settings.large_above * 1e6:
         as_tiff = item.path.suffix.lower() in TIFF
         output = Output(job.folder, item.stem, as_tiff, with_table=False)
-        return (yield from segment_large_steps(frames, predictor, recipe, output))
+        large = yield from segment_large_steps(frames, predictor, recipe, output)
+        return (yield from _with_classes(large, item, job))
     result = yield from segment_steps(frames, predictor, recipe)
     if job.settings.focus:
         result = yield from with_focus(result, predictor)
+    if job.settings.classify:  # many objects take long: here it can be cancelled, and is not timed
+        result = _followed(result, job.settings)
+        result = yield from classified(result, job.settings.classify)
     return result
+
+
+def _with_classes(
+    result: LargeSegmentation, item: Item, job: Job
+) -> Generator[Step, None, LargeSegmentation]:
+    """A large image whose objects are classified where that is asked for, in its files too."""
+    if job.settings.classify is None:
+        return result
+    try:
+        found = yield from classified_large(
+            result, job.settings.classify, job.settings.large_above * 1e6
+        )
+        as_map = "classes" in job.settings.outputs
+        write_classes(found, job.folder, item.stem, as_map=as_map)
+    except BaseException:  # being cancelled, too
+        names = job.settings.outputs
+        discard(job.folder, {result.path.name, *written_by(item.stem, {*names, "polygons"})})
+        raise
+    return found
+
+
+def _followed(result: Segmentation, settings: BatchSettings) -> Segmentation:
+    """With numbers of tracks, where that is asked for, the image has a time, and it has none."""
+    tracking = settings.tracking()
+    is_done = "tracking" in result.settings.made_with
+    if tracking is None or is_done or "T" not in result.frames.leading_axes:
+        return result
+    return tracked(result, tracking)
 
 
 def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> Done:
@@ -148,15 +182,16 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     """
     clock = time.perf_counter()
     tracking = job.settings.tracking()
-    if tracking and isinstance(result, Segmentation) and "T" in result.frames.leading_axes:
-        result = tracked(result, tracking)
+    if isinstance(result, Segmentation):
+        result = _followed(result, job.settings)
     warnings = result.warnings
-    if job.settings.classify and isinstance(result, Segmentation):
-        result, more = classified(result, job.settings.classify)
-        warnings += more
     if isinstance(result, LargeSegmentation):
         warnings += _left_out(job.settings)
         files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
+        if "outlines" in job.settings.outputs:
+            files += (_drawn(result, item, job),)
+        if "class" in result.table and "classes" in job.settings.outputs:
+            files += (f"{item.stem}_classes.tif",)
     else:
         names = job.settings.outputs
         try:
@@ -183,15 +218,25 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     )
 
 
+def _drawn(result: LargeSegmentation, item: Item, job: Job) -> str:
+    """Outlines on a copy of a size to look at; where they cannot be written, nothing is left."""
+    frames = result.frames
+    indices = result.settings.frames or frames.indices()
+    try:
+        return write_drawings(frames, indices, result.polygons, job.folder, item.stem, LONGEST).name
+    except Exception:
+        names = {*job.settings.outputs, "polygons"}
+        discard(job.folder, {result.path.name, *written_by(item.stem, names)})
+        raise
+
+
 def _left_out(settings: BatchSettings) -> tuple[str, ...]:
     """What is not done with an image that is too large for memory."""
     told: tuple[str, ...] = ()
-    if others := set(settings.outputs) - {"labels", "zarr", "polygons"}:
-        told += (f"Too large for {', '.join(sorted(others))}: labels and polygons only",)
+    if others := set(settings.outputs) - {"labels", "zarr", "polygons", "classes", "outlines"}:
+        told += (f"Too large for {', '.join(sorted(others))}: these were not written",)
     if settings.focus:
         told += ("Too large to say what is in focus",)
-    if settings.classify:
-        told += ("Too large to be classified",)
     return told
 
 
@@ -203,10 +248,10 @@ def discard(folder: Path, files: Iterable[str]) -> None:
     """Delete results; a folder of zarr with all that is in it."""
     for name in files:
         path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # of a name that is too long even for the question
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)
 
 

@@ -12,10 +12,12 @@ from ..errors import reason
 from ..readwrite.acquired import Acquired
 from ..readwrite.atomic import replacing
 from ..readwrite.coco import merge_coco
+from .items import Done
 from .journal import Journal
 from .series import follow, places_of
 from .settings import BatchSettings
 from .tables import IMAGES, OBJECTS, write_tables
+from .taken import times_of_stacks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +57,19 @@ def summarise(journal: Journal, folder: Path, settings: BatchSettings) -> list[s
     if tracking:
         with _noting(problems, "Objects could not be followed"):
             tracks = follow(done, places, folder, tracking)
-    write_tables(journal, folder, places, tracks)
+    stacks = {key: taken[key] for key, (_, left) in entries.items() if _has_times(left)}
+    times = {} if settings.pattern == "none" else times_of_stacks(places, stacks)
+    write_tables(journal, folder, places, tracks, times=times)
     with _noting(problems, "The summary is not complete"):
         if "coco" in settings.outputs:
             merge_coco([folder / f"{item.stem}_coco.json" for item in done], folder / COCO)
         if (folder / OBJECTS).exists():
             _describe(folder, tracking is not None, settings)
     return problems
+
+
+def _has_times(done: Done) -> bool:
+    return any("t" in row for row in done.images)
 
 
 def _describe(folder: Path, tracked: bool, settings: BatchSettings) -> None:

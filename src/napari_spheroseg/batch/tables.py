@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..extras import require
@@ -15,6 +16,7 @@ from ..inference.record import versions
 from ..readwrite.atomic import replacing, write_text
 from .items import Item
 from .journal import Journal
+from .times import HOURS
 
 OBJECTS = "measurements.csv"
 IMAGES = "images.csv"
@@ -22,10 +24,17 @@ RUN = "run.json"
 
 Places = Mapping[str, Mapping[str, Any]]
 Tracks = Mapping[str, Mapping[int, int]]
+Times = Mapping[str, Sequence[float]]
+_HOURS = {"time": "", "time_unit": HOURS}
 
 
 def write_tables(
-    journal: Journal, folder: Path, places: Places, tracks: Tracks, objects: str = OBJECTS
+    journal: Journal,
+    folder: Path,
+    places: Places,
+    tracks: Tracks,
+    objects: str = OBJECTS,
+    times: Times = MappingProxyType({}),
 ) -> None:
     """Write the table of objects and the table of images.
 
@@ -39,16 +48,19 @@ def write_tables(
         The track of each label of an image, by key.
     objects : str
         Name of the table of objects.
+    times : mapping
+        Hours of each position along T of a stack, by key.
 
     Raises
     ------
     UnreadableFile
         They cannot be written.
     """
-    _write_images(journal, folder / IMAGES, places)
+    places = {**places, **{key: {**places.get(key, {}), **_HOURS} for key in times}}
+    _write_images(journal, folder / IMAGES, places, times)
     header = _header(journal, places, tracks)
     if header:
-        _write_objects(journal, folder / objects, header, places, tracks)
+        _write_objects(journal, folder / objects, header, places, tracks, times)
     else:
         (folder / objects).unlink(missing_ok=True)  # of an earlier run: it says nothing of this one
 
@@ -80,7 +92,12 @@ def _header(journal: Journal, places: Places, tracks: Tracks) -> list[str]:
 
 
 def _write_objects(
-    journal: Journal, path: Path, header: list[str], places: Places, tracks: Tracks
+    journal: Journal,
+    path: Path,
+    header: list[str],
+    places: Places,
+    tracks: Tracks,
+    times: Times,
 ) -> None:
     with _table(path, header) as writer:
         for item, done in journal.results():
@@ -89,10 +106,18 @@ def _write_objects(
                 row = {**own, **dict(zip(done.header, values, strict=True))}
                 if track is not None:
                     row["track"] = track[int(row["label"])]
+                if item.key in times:
+                    row["time"] = _time(row, times[item.key])
                 writer.writerow(row)
 
 
-def _write_images(journal: Journal, path: Path, places: Places) -> None:
+def _time(row: Mapping[str, Any], times: Sequence[float]) -> float | str:
+    """Of a row of a stack; the user may have called another axis T than the file does."""
+    at = int(row["t"])
+    return times[at] if at < len(times) else ""
+
+
+def _write_images(journal: Journal, path: Path, places: Places, times: Times) -> None:
     rows: list[dict[str, Any]] = []
     for item, done in journal.entries().values():
         own = {**_own(item, places), "state": item.state}
@@ -101,7 +126,11 @@ def _write_images(journal: Journal, path: Path, places: Places) -> None:
             "error": item.error,
             "seconds": round(item.seconds, 3),
         }
-        rows += [{**own, **frame, **told} for frame in done.images or [{}]]
+        known = times.get(item.key)
+        frames: list[dict[str, Any]] = [dict(frame) for frame in done.images or [{}]]
+        if known:
+            frames = [{**frame, "time": _time(frame, known)} for frame in frames if "t" in frame]
+        rows += [{**own, **frame, **told} for frame in frames]
     header = dict.fromkeys(name for row in rows for name in row)
     last = ("warnings", "error", "seconds")
     with _table(path, [*(name for name in header if name not in last), *last]) as writer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..readwrite.acquired import Acquired
 from .names import Place
@@ -32,6 +33,34 @@ def complete(places: dict[str, Place], taken: Mapping[str, Acquired]) -> None:
             places[path] = replace(places[path], time=hours, time_unit=HOURS)
 
 
+def times_of_stacks(
+    places: Mapping[str, Mapping[str, Any]], taken: Mapping[str, Acquired]
+) -> dict[str, list[float]]:
+    """Hours of each position along T of stacks, by key, where all stacks tell them; else nothing.
+
+    Parameters
+    ----------
+    places : mapping
+        Columns of images by key: where one says the hours of a stack's beginning, they are added.
+    taken : mapping of str to Acquired
+        Of the images that have an axis T.
+    """
+    found = {}
+    for key, each in taken.items():
+        place = places.get(key, {})
+        begun = place.get("time")
+        if each.times is None or (begun is not None and place.get("time_unit") != HOURS):
+            return {}
+        found[key] = [round((begun or 0.0) + late, 6) for late in each.times]
+    return found
+
+
+def _one_after_the_other(wells: Sequence[str | None]) -> bool:
+    """Whether several wells were imaged, each but once: then its images are fields, not times."""
+    visits = sum(here != before for here, before in zip(wells, [None, *wells], strict=False))
+    return visits == len(set(wells)) > 1
+
+
 def _hours(places: Mapping[str, Place], said: Mapping[str, Acquired]) -> dict[str, float]:
     """Hours since the first image, where a well was imaged at several moments; else nothing.
 
@@ -48,6 +77,10 @@ def _hours(places: Mapping[str, Place], said: Mapping[str, Acquired]) -> dict[st
         series[place.well, place.position, place.channel].append(moment)
     again = any(len(each) > 1 for each in series.values())
     if not again or any(len(set(each)) < len(each) for each in series.values()):
+        return {}
+    if _one_after_the_other(
+        [places[path].well for path in sorted(moments, key=moments.__getitem__)]
+    ):
         return {}
     first = min(moments.values())
     # seconds are as exact as files are: 1e-6 h drops what floats add

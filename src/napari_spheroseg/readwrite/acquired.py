@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +29,15 @@ class Acquired:
         Place within the well, where the file tells of several.
     moment : float or None
         Hours since 1970.
+    times : sequence of float or None
+        Of a stack: hours of every position along T since the first.
     """
 
     row: int | None = None
     column: int | None = None
     field: str | None = None
     moment: float | None = None
+    times: Sequence[float] | None = None
 
 
 def read_acquired(path: Path) -> Acquired:
@@ -60,7 +63,7 @@ def _in_ome(text: str) -> Acquired:
     if image is None:
         return Acquired()
     row, column, field = _well_of(root, image.get("ID", ""))
-    return Acquired(row, column, field, _moment(image))
+    return Acquired(row, column, field, _moment(image), _times(image))
 
 
 def _well_of(root: Any, image: str) -> tuple[int | None, int | None, str | None]:
@@ -82,10 +85,55 @@ def _moment(image: Any) -> float | None:
     begun = datetime.fromisoformat(date.strip())
     begun = begun if begun.tzinfo else begun.replace(tzinfo=UTC)
     plane = image.find("{*}Pixels/{*}Plane")
-    late = 0.0
-    if plane is not None and plane.get("DeltaT"):
-        late = float(plane.get("DeltaT")) * _HOURS[plane.get("DeltaTUnit", "s")]
-    return begun.timestamp() / 3600 + late
+    late = None if plane is None else _hours(plane, "DeltaT")
+    return begun.timestamp() / 3600 + (late or 0.0)
+
+
+def _times(image: Any) -> tuple[float, ...] | None:
+    """Of the first plane at each position along T, or else by the increment; None where unsaid."""
+    pixels = image.find("{*}Pixels")
+    count = 1 if pixels is None else int(pixels.get("SizeT", "1"))
+    if count < 2:
+        return None
+    first: dict[int, float] = {}
+    for plane in pixels.iterfind("{*}Plane"):
+        at, late = int(plane.get("TheT", "0")), _hours(plane, "DeltaT")
+        if late is not None:
+            first[at] = min(late, first.get(at, late))
+    step = _hours(pixels, "TimeIncrement")
+    if first.keys() >= set(range(count)) and first[count - 1] > first[0]:
+        moments = [first[at] - first[0] for at in range(count)]
+    elif step:
+        moments = [at * step for at in range(count)]
+    else:
+        return None
+    # seconds are as exact as files are: 1e-6 h drops what floats add
+    return tuple(round(moment, 6) for moment in moments)
+
+
+def _hours(element: Any, name: str) -> float | None:
+    value = element.get(name)
+    return float(value) * _HOURS[element.get(f"{name}Unit", "s")] if value else None
+
+
+def plate_images(folder: Path) -> list[Path]:
+    """Images of an OME-Zarr plate, well by well and field by field; none of another folder.
+
+    Wells of which the plate's metadata tell but that are not there have none.
+    """
+    try:
+        plate = _attributes(folder).get("plate")
+        wells = [] if plate is None else [folder / each["path"] for each in plate["wells"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+    return [field for well in wells for field in _fields(well)]
+
+
+def _fields(well: Path) -> list[Path]:
+    try:
+        return [well / each["path"] for each in _attributes(well)["well"]["images"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _in_plate(path: Path) -> Acquired:

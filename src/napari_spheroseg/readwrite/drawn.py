@@ -22,7 +22,9 @@ _SHIFT = 4  # fractional bits, so that lines run between pixels
 _READS = (np.uint8, np.uint16, np.int16, np.float32, np.float64)  # cv2.resize
 
 
-def draw_outlines(plane: NDArray[Any], polygons: Iterable[Polygon]) -> NDArray[np.uint8]:
+def draw_outlines(
+    plane: NDArray[Any], polygons: Iterable[Polygon], shape: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """An image with its outlines; neighbours rarely have one colour.
 
     Parameters
@@ -31,6 +33,8 @@ def draw_outlines(plane: NDArray[Any], polygons: Iterable[Polygon]) -> NDArray[n
         Shown from its 0.5th to its 99.5th percentile.
     polygons : iterable of Polygon
         Holes are drawn as well.
+    shape : (int, int), optional
+        Height and width of the image that the polygons are of, where `plane` is smaller.
 
     Returns
     -------
@@ -39,11 +43,17 @@ def draw_outlines(plane: NDArray[Any], polygons: Iterable[Polygon]) -> NDArray[n
     """
     canvas = _stretched(plane)
     # cv2 draws a smooth line of thickness 2 three pixels wide
-    _draw(canvas, polygons, thickness=2 if max(canvas.shape) > _LARGE else 1)
+    scale = np.divide(plane.shape[:2], shape or plane.shape[:2])
+    _draw(canvas, polygons, thickness=2 if max(canvas.shape) > _LARGE else 1, scale=scale)
     return canvas
 
 
-def write_outlines(path: Path, plane: NDArray[Any], polygons: Iterable[Polygon]) -> None:
+def write_outlines(
+    path: Path,
+    plane: NDArray[Any],
+    polygons: Iterable[Polygon],
+    shape: tuple[int, int] | None = None,
+) -> None:
     """Write `draw_outlines` as PNG.
 
     Raises
@@ -51,14 +61,17 @@ def write_outlines(path: Path, plane: NDArray[Any], polygons: Iterable[Polygon])
     UnreadableFile
         It cannot be written.
     """
-    drawn = draw_outlines(plane, polygons)
+    drawn = draw_outlines(plane, polygons, shape)
     with replacing(path) as temporary:
         _, content = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         temporary.write_bytes(content.tobytes())
 
 
 def thumbnail(
-    plane: NDArray[Any], polygons: Iterable[Polygon], side: int = 96
+    plane: NDArray[Any],
+    polygons: Iterable[Polygon],
+    side: int = 96,
+    shape: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
     """A small image with its outlines.
 
@@ -66,9 +79,11 @@ def thumbnail(
     ----------
     plane : ndarray, (Y, X) or (Y, X, 3)
     polygons : iterable of Polygon
-        In pixels of `plane`.
+        In pixels of `plane`, or of the image of the shape given.
     side : int
         Height or width in pixels, whichever is larger.
+    shape : (int, int), optional
+        Height and width of the image that the polygons are of, where `plane` is smaller.
 
     Returns
     -------
@@ -81,7 +96,7 @@ def thumbnail(
     plane = plane if plane.dtype in _READS else plane.astype(np.float32)
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
     canvas = _stretched(cv2.resize(plane, size[::-1], interpolation=how))
-    _draw(canvas, polygons, scale=np.divide(size, (height, width)))
+    _draw(canvas, polygons, scale=np.divide(size, shape or (height, width)))
     return canvas
 
 

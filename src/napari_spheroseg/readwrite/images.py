@@ -99,8 +99,20 @@ def is_zarr(path: Path) -> bool:
     )
 
 
+def name_of(path: Path) -> str:
+    """Name of a file or folder; of an image within a zarr from that on: ``plate.zarr/B/3/0``."""
+    within = next((each for each in path.parents if each.suffix.lower() == ZARR), None)
+    return path.name if within is None else path.relative_to(within.parent).as_posix()
+
+
 def stem_of(path: Path) -> str:
-    """Name of a file or folder without its ending, or both endings of OME-Zarr."""
+    """Name of a file or folder without its ending, or both endings of OME-Zarr.
+
+    Of an image within a zarr that of the whole, and its place: ``plate_B_3_0``.
+    """
+    if path.suffix.lower() not in (ZARR, *SUFFIXES) and "/" in (name := name_of(path)):
+        whole, *place = name.split("/")
+        return "_".join([stem_of(Path(whole)), *place])
     stem = path.stem
     return stem[:-4] if path.suffix.lower() == ZARR and stem.lower().endswith(".ome") else stem
 

@@ -36,18 +36,7 @@ def read_tiff(path: Path) -> tuple[NDArray[Any], str, tuple[float, float] | None
     UnreadableFile
         It is damaged or uses a compression that cannot be read.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            data, axes = series.asarray(), series.axes
-            size = _pixel_size(file)
-        data, axes = _usual_order(data, axes)
-    except Exception as error:  # tifffile raises whatever a damaged file makes it stumble over
-        raise UnreadableFile(
-            f"{path.name} is no TIFF that can be read: {error}",
-            hint="Open it in Fiji and save it as TIFF.",
-        ) from error
-    return data, axes, size
+    return open_tiff(path, math.inf)
 
 
 def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] | None]:
@@ -60,26 +49,35 @@ def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] |
     MissingPackage
         It needs zarr, which is not installed: it is tiled or compressed.
     """
+    by_tile = ""
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            sides = [series.shape[series.axes.index(axis)] for axis in "YX"]
-            large = math.prod(sides) > above
             size = _pixel_size(file)
-    except Exception:  # read_tiff says what is wrong with it
-        large = False
-    if not large:
-        return read_tiff(path)
-    try:
-        data, axes = _usual_order(*_in_file(path))
+            if above < math.inf and _pixels(series) > above:
+                by_tile = " by tile"
+            else:
+                data, axes = series.asarray(), series.axes
+        data, axes = _usual_order(*(_in_file(path) if by_tile else (data, axes)))
     except MissingPackage:
         raise
-    except Exception as error:
+    except OSError as error:
         raise UnreadableFile(
-            f"{path.name} is no TIFF that can be read by tile: {error}",
+            f"{path.name} cannot be read: {error.strerror or error}",
+            hint="Check its permissions, and that the drive is there.",
+        ) from error
+    except Exception as error:  # tifffile raises whatever a damaged file makes it stumble over
+        raise UnreadableFile(
+            f"{path.name} is no TIFF that can be read{by_tile}: {error}",
             hint="Open it in Fiji and save it as TIFF.",
         ) from error
     return data, axes, size
+
+
+def _pixels(series: Any) -> int:
+    """Of a plane."""
+    sides = (n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX")
+    return math.prod(sides)
 
 
 def _in_file(path: Path) -> tuple[Any, str]:
