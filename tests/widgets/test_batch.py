@@ -246,6 +246,19 @@ def test_one_broken_file_does_not_stop_the_others_and_says_why(batch, folder, no
     assert any("1 of 4 images failed" in message for _, message in notices())
 
 
+def test_images_of_an_earlier_run_have_their_pictures_too(batch, folder):
+    (folder / "B02.tif").unlink()
+    batch.choose_folder(folder)
+    batch.run()
+    items = batch.widget.table.items.items
+    batch.widget.table.items.show_items([])  # as in a new window
+    batch.run()
+    model = batch.widget.table.model()
+    assert batch.states == ["skipped"] * len(items)
+    for row in range(len(items)):
+        assert model.data(model.index(row, 0), Qt.ItemDataRole.DecorationRole) is not None
+
+
 def test_retry_does_those_that_failed_and_no_others(batch, folder):
     batch.choose_folder(folder)
     batch.run()

@@ -183,10 +183,16 @@ def object_focus(score_map: NDArray[Any], labels: NDArray[Any]) -> pd.Series[flo
 
     if score_map.shape != labels.shape:
         raise BadImage(f"Labels have shape {labels.shape}, the focus map {score_map.shape}")
-    inside = labels != 0
-    names, number = np.unique(labels[inside], return_inverse=True)
-    sums = np.bincount(number.ravel(), score_map[inside].astype(np.float64), len(names))
-    means = sums / np.bincount(number.ravel(), minlength=len(names))
+    if labels.size and labels.min() >= 0 and labels.max() <= labels.size:  # as ours are: no sorting
+        flat, values = labels.ravel(), score_map.ravel()
+        counts, sums = np.bincount(flat), np.bincount(flat, values)
+        names = 1 + np.flatnonzero(counts[1:]).astype(labels.dtype)
+        means = sums[names] / counts[names]
+    else:
+        inside = labels != 0
+        names, number = np.unique(labels[inside], return_inverse=True)
+        sums = np.bincount(number.ravel(), score_map[inside].astype(np.float64), len(names))
+        means = sums / np.bincount(number.ravel(), minlength=len(names))
     return pd.Series(means, pd.Index(names, name="label"), name="focus_score")
 
 

@@ -26,7 +26,16 @@ def said(recipe: Recipe, model: ModelMetadata) -> dict[str, Any]:
     }
 
 
-def as_python(recipe: Recipe, model: ModelMetadata, path: str | None, layer: str) -> str:
+def as_python(
+    recipe: Recipe,
+    model: ModelMetadata,
+    path: str | None,
+    layer: str,
+    *,
+    multiscale: bool = False,
+    large: bool = False,
+    focus: bool = False,
+) -> str:
     """Python that does the run again.
 
     Parameters
@@ -38,19 +47,31 @@ def as_python(recipe: Recipe, model: ModelMetadata, path: str | None, layer: str
         File of the image; None where it came from elsewhere.
     layer : str
         Name of the image's layer, used where there is no file.
+    multiscale : bool
+        Whether that layer is.
+    large : bool
+        Whether it was segmented by window, into files.
+    focus : bool
+        Whether focus scores were asked for.
     """
     path = path if path and Path(path).suffix.lower() in SUFFIXES else None
-    source = f"viewer.layers[{layer!r}].data" if path is None else f"ss.read_image({path!r}).data"
-    arguments = "".join(f"    {name}={value!r},\n" for name, value in said(recipe, model).items())
+    source = f"viewer.layers[{layer!r}].data" + ("[0]" if multiscale else "")
+    if path is not None:
+        source = repr(path) if large else f"ss.read_image({path!r}).data"
+    call, out = ("ss.segment_large", '    "results",\n') if large else ("ss.segment", "")
+    asked = {**said(recipe, model), **({"focus": True} if focus else {})}
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in asked.items())
     return (
         "import napari_spheroseg as ss\n\n"
         f"image = {source}\n"
-        f"result = ss.segment(\n    image,\n{arguments})\n"
+        f"result = {call}(\n    image,\n{out}{arguments})\n"
         "print(result.table)\n"
     )
 
 
-def as_command(recipe: Recipe, model: ModelMetadata, path: str | None) -> str:
+def as_command(
+    recipe: Recipe, model: ModelMetadata, path: str | None, *, focus: bool = False
+) -> str:
     """A command line that does the run again; see `as_python`."""
     words = ["spheroseg", "segment", path or "IMAGE.tif", "-o", "results"]
     for name, value in said(recipe, model).items():
@@ -63,4 +84,5 @@ def as_command(recipe: Recipe, model: ModelMetadata, path: str | None) -> str:
             words += [option, ",".join(str(each) for each in dict.fromkeys(value))]
         elif value is not None:
             words += [option, str(value)]
+    words += ["--focus"] if focus else []
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

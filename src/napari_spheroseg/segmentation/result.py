@@ -22,6 +22,7 @@ from .plane import Plane, analyse, describe, outlined_anew
 from .polygons import moved
 from .recipe import Recipe
 from .settings import PostProcessing
+from .summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ _MAY_DIFFER = {
 _BY_HAND = "corrected_by_hand"
 _CLASSES = "classification"
 _OF_LABELS = {_BY_HAND, "tracking", _CLASSES}  # what no longer holds when labels are computed anew
+_WITHOUT_FOCUS = {"labels", "polygons", "offsets"}  # cached, and the same whatever is in focus
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +162,10 @@ class Segmentation:
         centroid = [f"centroid_y_{unit}", f"centroid_x_{unit}"]
         tables = []
         for index, plane in self.planes.items():
-            table = plane.table.assign(label=plane.table["label"] + self.offsets[index])
-            table[centroid] += np.multiply(self.frames.corner, size)
+            table = plane.table.copy()
+            table["label"] += self.offsets[index]
+            if self.frames.region:
+                table[centroid] += np.multiply(self.frames.corner, size)
             if self.focus is not None and index in self.focus.fields:
                 scores = object_focus(self.focus.plane(index), plane.labels)
                 table[scores.name] = scores.reindex(plane.table["label"]).to_numpy()
@@ -170,7 +174,7 @@ class Segmentation:
             tables.append(table)
         if not tables:
             return pd.DataFrame(columns=column_names(self.settings.pixel_size))
-        table = pd.concat(tables, ignore_index=True)
+        table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
         if self.columns is None:
             return table
         place = [name for name in self.columns if name in table]
@@ -245,39 +249,45 @@ class Segmentation:
             changed._planes[index] = replace(plane, labels=labels[index])  # held once
         return changed
 
-    def with_columns(self, columns: pd.DataFrame, **made_with: Any) -> Segmentation:
+    def with_columns(
+        self, columns: pd.DataFrame, warnings: tuple[str, ...] = (), **made_with: Any
+    ) -> Segmentation:
         """The same objects, of which more is known: `table` and what is exported have it too.
 
         Parameters
         ----------
         columns : DataFrame
             ``label``, in a stack ``t``, ``z``..., and more; one row an object.
+        warnings : tuple of str
+            What the user should know of it, beside what is known already.
         **made_with
             What the recipe says about it.
         """
         settings = self.settings.replace(made_with={**self.settings.made_with, **made_with})
-        changed = replace(self, settings=settings, columns=columns)
+        warnings = self.warnings + warnings
+        changed = replace(self, settings=settings, columns=columns, warnings=warnings)
         changed._planes.update(self._planes)
+        return changed
+
+    def with_focus(self, focus: FocusScore | None) -> Segmentation:
+        """The same objects, of which `table` and what is exported say how well they are in focus.
+
+        Parameters
+        ----------
+        focus : FocusScore or None
+            Of the same frames; None: nothing is said of it.
+        """
+        changed = replace(self, focus=focus)
+        changed._planes.update(self._planes)
+        changed._same_objects.update(self._same_objects)
+        kept = _WITHOUT_FOCUS & set(vars(self))
+        vars(changed).update((name, vars(self)[name]) for name in kept)
         return changed
 
     @property
     def summary(self) -> str:
         """How many objects there are and how large, as one sentence."""
-        count = len(self.table)
-        if not count:
-            return f"No objects{self._where}."
-        unit = "px" if self.settings.pixel_size is None else "um"
-        diameter = self.table[f"equivalent_diameter_{unit}"].mean()
-        objects = "object" if count == 1 else "objects"
-        size = f"mean diameter {diameter:.4g} {unit.replace('um', 'µm')}"
-        return f"{count} {objects}{self._where}, {size}."
-
-    @property
-    def _where(self) -> str:
-        if self.frames.region is None:
-            return ""
-        height, width = self.frames.plane_shape
-        return f" in a part of {width} × {height} px"
+        return summary(self.frames, self.settings.pixel_size, self.table)
 
     def continues(self, other: Segmentation) -> bool:
         """Whether both are of the same image, and made in the same way but for post-processing."""

@@ -21,6 +21,7 @@ from ..restoration.run import open_restorer, restore_if_blurred
 from ..restoration.settings import RestorationRecipe
 from ..restoration.spare import Restored, judge_of, open_judge
 from ..steps import Progress, Step, Steps, run_to_end
+from .focus import with_focus
 from .measure import PixelSize
 from .recipe import Recipe
 from .result import Segmentation
@@ -181,6 +182,7 @@ def segment(
     device: str = "auto",
     backend: str = "auto",
     precision: str = "auto",
+    focus: bool = False,
     progress: Progress | None = None,
     cancel: Callable[[], bool] | None = None,
     **settings: Any,
@@ -204,6 +206,8 @@ def segment(
         "auto" (the fastest that is installed), "torch", "openvino" or "onnxruntime".
     precision : str
         "auto" (the fastest that keeps the labels), "float32", "bfloat16" or "float16".
+    focus : bool
+        Say how well objects are in focus: `focus_score` in the table, and the result's `focus`.
     progress : callable, optional
         Called with tiles done and tiles in all.
     cancel : callable, optional
@@ -237,4 +241,12 @@ def segment(
     predictor = open_predictor(model, device, backend, precision)
     recipe = complete(predictor, threshold, pixel_size, settings)
     steps = segment_steps(frames, predictor, recipe, recipe.frames)
-    return run_to_end(steps, progress, cancel)
+    return run_to_end(_judged(steps, predictor) if focus else steps, progress, cancel)
+
+
+def _judged(
+    steps: Generator[Step, None, Segmentation], predictor: Predictor
+) -> Generator[Step, None, Segmentation]:
+    """Segment, then say what is in focus."""
+    result = yield from steps
+    return (yield from with_focus(result, predictor))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error, show_info
@@ -12,6 +14,8 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from .. import models
 from ..errors import SpherosegError
 from .shown import ShownResult
+from .shown_large import ShownLarge
+from .work import Work
 
 
 class ResultActions(Container):
@@ -21,10 +25,16 @@ class ResultActions(Container):
     ----------
     current : callable
         Gives the result of the chosen image, or None.
+
+    Attributes
+    ----------
+    saving : Work
+        The files of a large image are copied.
     """
 
-    def __init__(self, current: Callable[[], ShownResult | None]) -> None:
+    def __init__(self, current: Callable[[], ShownResult | ShownLarge | None]) -> None:
         self._current = current
+        self.saving = Work(lambda _: None, self._on_saved, self._on_save_end)
         self.save = PushButton(text="Save results…", tooltip="Labels, polygons and table")
         self.copy_python = PushButton(
             text="Copy as Python", tooltip="Code that does the last run again"
@@ -51,6 +61,9 @@ class ResultActions(Container):
             return
         stem = "".join(c if c.isalnum() or c in " -_." else "_" for c in shown.image.name)
         stem += _part(shown)
+        if isinstance(shown, ShownLarge):
+            self._copy_files(shown, Path(folder), stem)
+            return
         try:
             write_result(shown.corrected(), Path(folder), stem, with_table=True)
         except SpherosegError as error:
@@ -58,12 +71,28 @@ class ResultActions(Container):
         else:
             show_info(f"Saved {stem}_labels.tif, _polygons.geojson and _measurements.csv.")
 
+    def _copy_files(self, shown: ShownLarge, folder: Path, stem: str) -> None:
+        """In a worker: there may be thousands of files."""
+        from ..segmentation.large.copies import copy_steps
+
+        self._saved = f"Saved {stem}_labels.ome.zarr, _polygons.geojson and _measurements.csv."
+        self.save.enabled = False
+        steps = partial(copy_steps, shown.segmentation, folder, stem)
+        self.saving.start(steps, title=f"Saving {shown.image.name}")
+
+    def _on_saved(self, _: Any) -> Iterator[None]:
+        show_info(self._saved)
+        yield
+
+    def _on_save_end(self) -> None:
+        self.save.enabled = self._current() is not None
+
     def _ask_and_save(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.native, "Save labels, polygons and table to")
         if folder:
             self.save_to(folder)
 
-    def _copy(self, write: Callable[[ShownResult], str]) -> None:
+    def _copy(self, write: Callable[[ShownResult | ShownLarge], str]) -> None:
         shown = self._current()
         if shown is None:
             return
@@ -75,22 +104,30 @@ class ResultActions(Container):
             show_info("Copied.")
 
 
-def _part(shown: ShownResult) -> str:
+def _part(shown: ShownResult | ShownLarge) -> str:
     """Where labels of a part lie in the image, for the name of their file."""
     region = shown.segmentation.frames.region
     return "" if region is None else "_y{}-{}_x{}-{}".format(*region)
 
 
-def _python(shown: ShownResult) -> str:
+def _python(shown: ShownResult | ShownLarge) -> str:
     from ..segmentation.code import as_python
 
-    recipe = shown.segmentation.settings
-    path = shown.image.source.path
-    return as_python(recipe, models.info(recipe.model), path, shown.image.name)
+    recipe, image = shown.segmentation.settings, shown.image
+    return as_python(
+        recipe,
+        models.info(recipe.model),
+        image.source.path,
+        image.name,
+        multiscale=image.multiscale,
+        large=isinstance(shown, ShownLarge),
+        focus=shown.focus is not None,
+    )
 
 
-def _command(shown: ShownResult) -> str:
+def _command(shown: ShownResult | ShownLarge) -> str:
     from ..segmentation.code import as_command
 
-    recipe = shown.segmentation.settings
-    return as_command(recipe, models.info(recipe.model), shown.image.source.path)
+    recipe, path = shown.segmentation.settings, shown.image.source.path
+    focus = shown.focus is not None
+    return as_command(recipe, models.info(recipe.model), path, focus=focus)

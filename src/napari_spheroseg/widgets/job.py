@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
 from ..inference.frames import Frames, Index
+from ..readwrite.images import LARGE
+from ..restoration.focus import FocusScore
+from ..segmentation.large.result import LargeSegmentation
 from ..segmentation.result import Segmentation
 from .where import Where
+
+if TYPE_CHECKING:
+    from ..inference.predictor import Predictor
+    from ..segmentation.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +53,8 @@ class Job:
     settings: dict[str, Any]
     previous: Segmentation | None = None
 
-    def steps(self) -> Generator[Any, None, Segmentation]:
-        """Load, predict and analyse."""
+    def steps(self) -> Generator[Any, None, Segmentation | LargeSegmentation]:
+        """Load, predict and analyse; a plane too large for memory window by window."""
         from ..inference.devices import use_threads
         from ..segmentation.run import complete, open_predictor, segment_steps
 
@@ -54,10 +62,46 @@ class Job:
         predictor = open_predictor(self.model, *self.where)
         settings = dict(self.settings)
         recipe = complete(predictor, self.threshold, settings.pop("pixel_size"), settings)
+        if is_large(self.frames):
+            return (yield from self._large_steps(predictor, recipe))
         result = yield from segment_steps(self.frames, predictor, recipe, self.indices)
         if self.previous is not None and self.previous.continues(result):
             result = self.previous.joined(result)
         return (yield from analyse_steps(result, None))
+
+    def _large_steps(
+        self, predictor: Predictor, recipe: Recipe
+    ) -> Generator[Any, None, LargeSegmentation]:
+        """Labels go to a temporary folder, which stays while somebody reads from it."""
+        from ..segmentation.large.output import Output
+        from ..segmentation.large.run import segment_large_steps
+        from ..segmentation.large.temporary import Temporary
+
+        frames = None if self.indices is None else tuple(self.indices)
+        folder = Temporary()
+        try:
+            recipe, output = recipe.replace(frames=frames), Output(folder.path)
+            result = yield from segment_large_steps(self.frames, predictor, recipe, output)
+        except BaseException:  # cancelled, too
+            folder.delete()
+            raise
+        folder.keep_for(result.levels)
+        return result
+
+
+def is_large(frames: Frames) -> bool:
+    """Whether planes are segmented window by window, as the command line has it."""
+    return math.prod(frames.plane_shape) > LARGE
+
+
+def focus_steps(
+    result: Segmentation, where: Where, known: FocusScore | None
+) -> Generator[Any, None, FocusScore]:
+    """Say how well the frames of a result are in focus, but for those that are known."""
+    from ..segmentation.focus import judge_steps
+
+    device, backend, _ = where
+    return (yield from judge_steps(result, device, backend, known))
 
 
 def analyse_steps(

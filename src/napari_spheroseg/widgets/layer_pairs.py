@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer
 from ..errors import SpherosegError
 from ..inference.frames import Frames
 from ..training.layers_data import LabelledLayer, fit
+from .image_layers import images_of
 from .shown import LABELS
 from .source import full_resolution, guess_axes
 
@@ -49,7 +50,7 @@ class LayerPair:
 def matching_pairs(layers: Iterable[Layer]) -> list[LayerPair]:
     """Images and labels of the same shape; by name, too, where labels are named after an image."""
     layers = list(layers)
-    images = [each for each in layers if isinstance(each, Image)]
+    images = images_of(layers)
     found = []
     for labels in layers:
         if isinstance(labels, Labels):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from magicgui.widgets import Container, Label, PushButton
-from qtpy.QtWidgets import QLabel, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 
+SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+"""Of a box of choices that need not be as wide as the longest."""
 _LABEL_WIDTH = 118  # px
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import napari.viewer
@@ -11,35 +10,44 @@ from magicgui.widgets import (
     ComboBox,
     Container,
     FloatSlider,
-    Label,
     ProgressBar,
     PushButton,
 )
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QTimer
 
 from .. import models
 from ..errors import SpherosegError
 from ..inference.frames import Frames
+from ..segmentation.large.result import LargeSegmentation
 from ..segmentation.result import Segmentation
-from ..segmentation.settings import PUBLISHED
+from ..segmentation.settings import PUBLISHED, PostProcessing
 from ..steps import Step
 from .actions import ResultActions
-from .job import Job, analyse_steps
+from .focus_box import focus_box
+from .image_layers import images_of
+from .job import Job, is_large
 from .more_settings import SERVICE, MoreSettings
 from .news import news
 from .offered import offered_models
+from .parts import text
 from .preferences import preferences
 from .shown import ShownResult
+from .shown_large import ShownLarge
+from .shown_results import ShownResults, sentence
 from .source import current_frame, full_resolution, visible_region
+from .updates import Listener, Updates
 from .where import where_of
 from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
 WHOLE, VIEW = "Whole image", "Current view only"
 _LEAST_WIDTH = 340  # px; no number is cut off
-_MEASURE_AFTER = 400  # ms without another stroke of the brush
+_THRESHOLD = (
+    "Pixels of a higher probability belong to an object. "
+    "After a run it moves at once, without running again{but}."
+)
+_BUT = ": but this image is large, and there it takes effect with the next run"
 
 
 class SegmentWidget(Container):
@@ -53,18 +61,15 @@ class SegmentWidget(Container):
     Notes
     -----
     Children that scripts can set: ``image``, ``model``, ``threshold``, ``frames``, ``region``,
-    ``more`` (the other settings, by field name), ``run`` (becomes Cancel while it runs),
+    ``more`` (the other settings, by field name), ``focus``, ``run`` (becomes Cancel while it runs),
     ``progress``.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         # napari hands plugins a proxy whose layers are proxies too; ours are compared by identity
         self._viewer = getattr(viewer, "__wrapped__", viewer)
-        self._shown: dict[Image, ShownResult] = {}
-        self._corrected: set[ShownResult] = set()  # to be measured again
+        self._shown = ShownResults(self._viewer, self._on_edit)
         self._run = Work(self._on_step, self._on_result, self._on_run_end)
-        self._update = Work(self._on_preview, self._on_update, self._on_update_end)
-        self._update_again = False
         self._filling = False  # fields are being set by us, not by the user
         self._job: Job | None = None
         self._build()
@@ -81,14 +86,17 @@ class SegmentWidget(Container):
         layout.insertWidget(1, self.more.collapsible)
         layout.addStretch()
         self.native.setMinimumWidth(_LEAST_WIDTH)
-        self._measure_timer = QTimer(self.native)
-        self._measure_timer.setSingleShot(True)
-        self._measure_timer.setInterval(_MEASURE_AFTER)
-        self._measure_timer.timeout.connect(self._measure_corrections)
+        self._update = Updates(
+            self._viewer,
+            self.native,
+            Listener(
+                self._post_processing, lambda: self._run.running, self._refresh, self._on_update
+            ),
+        )
         self._connect()
         self._refresh_choices()
         active = self._viewer.layers.selection.active
-        if isinstance(active, Image):
+        if active in self.image.choices:
             self.image.value = active
         self._choose_model()
         self._choose_image()
@@ -109,8 +117,7 @@ class SegmentWidget(Container):
             min=0.01,
             max=0.99,
             step=0.01,
-            tooltip="Pixels of a higher probability belong to an object. "
-            "After a run it moves at once, without running again.",
+            tooltip=_THRESHOLD.format(but=""),
         )
         self.frames = ComboBox(
             name="frames", label="Slices", choices=[EVERY, CURRENT], visible=False
@@ -123,10 +130,11 @@ class SegmentWidget(Container):
             "Zoom in to try settings quickly, or to work on a part of a large image.",
         )
         self.more = MoreSettings(wanted)
+        self.focus = focus_box()
+        self.more.insert(self.more.index(self.more.restore) + 1, self.focus)
         self.run = PushButton(name="run", text="Run", tooltip="Outline the spheroids")
         self.progress = ProgressBar(name="progress", value=0, max=1, visible=False)
-        self.summary = Label(name="summary")
-        self.summary.native.setWordWrap(True)
+        self.summary = text("summary")
         self.actions = ResultActions(self._current)
 
     def _connect(self) -> None:
@@ -135,6 +143,7 @@ class SegmentWidget(Container):
         self.threshold.changed.connect(self._refresh)
         self.more.post_changed.connect(self._refresh)
         self.more.preset.changed.connect(self._choose_preset)
+        self.focus.changed.connect(self._choose_focus)
         self.run.changed.connect(self._run_or_cancel)
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
@@ -145,7 +154,7 @@ class SegmentWidget(Container):
     # --- what can be chosen -------------------------------------------------------------------
 
     def _images(self, _: Any = None) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images_of(self._viewer.layers)]
 
     def _refresh_choices(self) -> None:
         for layer in self._viewer.layers:
@@ -153,9 +162,12 @@ class SegmentWidget(Container):
                 layer.events.name.disconnect(self._refresh_choices)
                 layer.events.name.connect(self._refresh_choices)
         self.image.reset_choices()
-        for image, shown in list(self._shown.items()):
-            if image not in self._viewer.layers and shown.gone and not self._update.running:
-                del self._shown[image]  # and with it probability and pixels
+        self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        busy = self._run.running or self._update.running  # layers may be on their way
+        if not busy and self._shown.forget_gone():
+            self._summarise_current()
 
     def _choose_image(self) -> None:
         layer = self.image.value
@@ -168,7 +180,13 @@ class SegmentWidget(Container):
             self.threshold.value = shown.segmentation.settings.threshold
             self.more.show_post_processing(shown.segmentation.settings.post_processing())
             self._filling = False
+        self._say_threshold()
         self._summarise_current()
+
+    def _say_threshold(self) -> None:
+        """Of a large image, the probability is not kept."""
+        large = isinstance(self._current(), ShownLarge)
+        self.threshold.tooltip = _THRESHOLD.format(but=_BUT if large else "")
 
     def _choose_preset(self, preset: str) -> None:
         if preset == SERVICE:
@@ -200,6 +218,7 @@ class SegmentWidget(Container):
         except SpherosegError as error:
             show_error(str(error))
             return
+        self._update.pause_judging()
         self._job = job
         self.run.text = "Cancel"
         self.progress.visible, self.progress.max, self.progress.value = True, 0, 0
@@ -229,7 +248,7 @@ class SegmentWidget(Container):
             self._threads,
             self.threshold.value,
             {**self.more.run_settings(), "region": frames.region},
-            shown.segmentation if indices and shown else None,
+            shown.judged if indices and isinstance(shown, ShownResult) else None,
         )
 
     def _on_step(self, step: Any) -> None:
@@ -237,18 +256,25 @@ class SegmentWidget(Container):
             self.summary.value = "Measuring"
             return
         self.progress.max, self.progress.value = step.total, step.done
-        self.summary.value = f"Segmenting: {step.done} of {step.total} tiles"
+        about = "about " if is_large(self._job.frames) else ""
+        self.summary.value = f"Segmenting: {step.done} of {about}{step.total} tiles"
 
-    def _on_result(self, result: Segmentation) -> Iterator[None]:
+    def _on_result(self, result: Segmentation | LargeSegmentation) -> Iterator[None]:
         assert self._job is not None
         image = self._job.image
         if image not in self._viewer.layers:
             show_info(f"'{image.name}' was removed meanwhile; its result is shown all the same.")
         elif full_resolution(image) is not self._job.frames.data:
             show_warning(f"'{image.name}' changed meanwhile; the result is that of the old image.")
-        shown = self._shown.setdefault(image, ShownResult(self._viewer, image, self._on_edit))
-        yield from shown.show(result)
-        self._summarise(result)
+        if isinstance(result, LargeSegmentation):
+            yield from self._shown.place(image, ShownLarge).show(result)
+        else:
+            shown = self._shown.place(image, ShownResult)
+            shown.forget_focus(self._job.indices)
+            yield from shown.show(result)
+            if self.focus.value:
+                self._update.judge(shown, self._job.where)
+        self._summarise_current()
         for warning in result.warnings:
             show_warning(warning)
         if not len(result.table) and not result.warnings:
@@ -261,88 +287,58 @@ class SegmentWidget(Container):
         self.run.text, self.run.enabled = "Run", True
         self.progress.visible = False
         self._job = None
+        self._forget_gone()
+        self._say_threshold()
         self._summarise_current()
         self._refresh()  # settings may have moved while it ran
+        self._update.resume_judging()
 
     # --- another threshold or post-processing, without inference ----------------------------------
 
     def _refresh(self) -> None:
-        """Bring the result of the chosen image up to date with the settings, in a worker."""
+        """Bring the result of the chosen image up to date with the settings."""
         shown = self._current()
         if shown is None or shown.segmentation is None or self._run.running or self._filling:
             return
-        if self._update.running:
-            self._update_again = True
-            if len(self._updating.segmentation.maps) > 1:
-                self._update.cancel()  # a stack's preview was shown; a plane is soon done, and is
-            return
         try:
-            wanted = shown.segmentation.at(**self._post_processing())
+            if isinstance(shown, ShownResult):
+                self._update.refresh(shown)
+            else:
+                self._summarise_current()
         except SpherosegError as error:
             self.summary.value = str(error)
-            return
-        same = wanted.settings == shown.segmentation.settings and not shown.previewed
-        if same or shown.gone:
-            return
-        self._updating = shown
-        first = current_frame(shown.image, wanted.frames, self._viewer)
-        self._update.start(lambda: analyse_steps(wanted, first))
 
     def _post_processing(self) -> dict[str, Any]:
         return {**self.more.post_processing(), "threshold": self.threshold.value}
 
-    def _on_preview(self, preview: Any) -> None:
-        if preview is not None:
-            self._updating.preview(*preview)
-
-    def _on_update(self, result: Segmentation) -> Iterator[None]:
-        shown = self._updating
-        yield from (
-            shown.show(result) if result.corrections is None else shown.show_corrected(result)
-        )
+    def _on_update(self, shown: ShownResult) -> None:
         if shown is self._current():
-            self._summarise(result)
-
-    def _on_update_end(self) -> None:
-        if self._update_again:
-            self._update_again = False
-            self._refresh()
-        elif self._corrected:
-            self._measure_timer.start()
-
-    # --- corrections by hand ------------------------------------------------------------------
+            self._summarise_current()
 
     def _on_edit(self, shown: ShownResult) -> None:
-        self._corrected.add(shown)
-        self._measure_timer.start()
+        self._update.measure(shown)
 
-    def _measure_corrections(self) -> None:
-        """Measure one corrected result; others, and later strokes, have their turn after it."""
-        if self._update.running or self._run.running:
-            self._measure_timer.start()
-            return
-        while self._corrected:
-            shown = self._corrected.pop()
-            if shown.edited and not shown.gone:
-                self._updating = shown
-                self._update.start(partial(analyse_steps, shown.corrected(), None))
-                return
+    def _choose_focus(self, wanted: bool) -> None:
+        """Say at once how well what is shown is in focus, or no longer."""
+        for shown in self._shown.in_memory():
+            if wanted:
+                self._update.judge(shown, where_of(self.more))
+            else:
+                self._update.forget_focus(shown)
 
     # --- what stands below Run ------------------------------------------------------------------
 
-    def _summarise(self, result: Segmentation | None) -> None:
-        self.summary.value = "" if result is None else result.summary
-        self.actions.enabled = result is not None
-
     def _summarise_current(self) -> None:
         shown = self._current()
-        self._summarise(shown.measured if shown else None)
+        self.summary.value = sentence(shown, PostProcessing(**self._post_processing()))
+        self.actions.enabled = shown is not None and shown.measured is not None
 
-    def _current(self) -> ShownResult | None:
+    def _current(self) -> ShownResult | ShownLarge | None:
         """The result of the chosen image."""
-        return None if self.image.value is None else self._shown.get(self.image.value)
+        return self._shown.get(self.image.value)
 
     def _closed(self) -> None:
         news.models_changed.disconnect(self.model.reset_choices)
         self._run.abandon()
         self._update.abandon()
+        self.actions.saving.abandon()

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Image, Layer, Shapes
 from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
 from ..inference.frames import Index, Region
 from ..polygon import Polygon
 from ..readwrite.shapes import polygons_of
+from ..restoration.focus import FocusScore
 from ..segmentation.layers import label_placement, result_frame
 from ..segmentation.polygons import moved, rasterise
 from ..segmentation.result import Segmentation
 from .outlines import DisplayedRings
+from .result_layers import LABELS, POLYGONS, ResultLayers
 
-LABELS, POLYGONS = "labels", "polygons"
 
-
-class ShownResult:
+class ShownResult(ResultLayers):
     """The layers of one image's result, and whether somebody corrected them.
 
     Parameters
@@ -37,28 +38,17 @@ class ShownResult:
     def __init__(
         self, viewer: ViewerModel, image: Image, on_edit: Callable[[ShownResult], None]
     ) -> None:
-        self._viewer = viewer
+        super().__init__(viewer, image)
         self._tell = on_edit
-        self.image = image
         self.segmentation: Segmentation | None = None
         self.measured: Segmentation | None = None  # the same, or as it was corrected
-        self._layers: dict[str, Layer] = {}
+        self.focus: FocusScore | None = None
         self._rings = DisplayedRings()
         self._array: NDArray[np.int32] | None = None
         self._region: Region | None = None  # where the Labels layer lies
         self._updating = False
         self._edited: str | None = None
         self.previewed = False
-
-    @property
-    def labels(self) -> Labels | None:
-        """The Labels layer, while it is in the viewer."""
-        return self._layer(LABELS)
-
-    @property
-    def polygons(self) -> Shapes | None:
-        """The Shapes layer, while it is in the viewer."""
-        return self._layer(POLYGONS)
 
     @property
     def gone(self) -> bool:
@@ -80,15 +70,29 @@ class ShownResult:
             layer.refresh(extent=False)
             self.previewed = True
 
+    @property
+    def judged(self) -> Segmentation:
+        """The segmentation, with what is known of its focus."""
+        assert self.segmentation is not None
+        if self.segmentation.focus is not self.focus:
+            self.segmentation = self.segmentation.with_focus(self.focus)
+        return self.segmentation
+
+    def forget_focus(self, frames: list[Index] | None) -> None:
+        """Of frames that were segmented anew; of all if None."""
+        if self.focus is not None:
+            left = {i: v for i, v in self.focus.fields.items() if frames and i not in frames}
+            self.focus = replace(self.focus, fields=left) if left else None
+
     def corrected(self) -> Segmentation:
         """The segmentation as somebody corrected it in the viewer."""
-        assert self.segmentation is not None
-        shape = self.segmentation.frames.shape
+        result = self.judged
         if self.edited == LABELS and self.labels is not None:
-            return self.segmentation.corrected(np.asarray(self.labels.data).reshape(shape))
+            shape = result.frames.shape
+            return result.corrected(np.asarray(self.labels.data).reshape(shape))
         if self.edited == POLYGONS and self.polygons is not None:
-            return self.segmentation.corrected(self._painted(self.polygons, self.segmentation))
-        return self.segmentation
+            return result.corrected(self._painted(self.polygons, result))
+        return result
 
     def show(self, result: Segmentation) -> Iterator[None]:
         """Put a result into the layers, piece by piece.
@@ -112,8 +116,8 @@ class ShownResult:
             self._update_polygons(result)
         yield
 
-    def show_corrected(self, result: Segmentation) -> Iterator[None]:
-        """Measures of what somebody corrected, and the other layer made to follow.
+    def show_measures(self, result: Segmentation) -> Iterator[None]:
+        """Measures of what is shown, and the other layer made to follow what somebody corrected.
 
         What is being corrected is never written to: another stroke may have come meanwhile.
         """
@@ -127,13 +131,12 @@ class ShownResult:
             self._update_polygons(result)
         yield
 
-    def _layer(self, what: str) -> Any:
-        layer = self._layers.get(what)
-        return layer if layer in self._viewer.layers else None
-
-    def _add(self, what: str, layer: Layer) -> None:
-        self._layers[what] = layer
-        self._viewer.add_layer(layer)
+    def give_way(self) -> None:
+        """Leave the viewer to another kind of result; what was corrected by hand stays."""
+        if self.edited:
+            self._set_corrections_aside()
+        for what in (LABELS, POLYGONS):
+            self._remove(what)
 
     def _add_labels(self, layer_tuple: tuple[Any, ...], region: Region | None) -> None:
         data, arguments, kind = layer_tuple

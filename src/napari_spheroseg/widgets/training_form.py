@@ -115,7 +115,7 @@ class TrainingForm(Container):
 
     def _starts(self, _: Any = None) -> list[tuple[str, str]]:
         ready, known = (
-            [each for each in found if each.task == "segmentation"]
+            [each for each in found if each.task == "segmentation" and not each.is_graph]
             for found in (models.available(), models.known())
         )
         titles = {each.network: each.title for each in reversed(known)}

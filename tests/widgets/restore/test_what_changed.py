@@ -7,6 +7,7 @@ import pytest
 
 from napari_spheroseg.restoration.compare import psnr
 from napari_spheroseg.widgets.batch.from_segment import open_segment_widget
+from napari_spheroseg.widgets.image_layers import images_of
 
 PLACE = {"scale": (0.65, 0.65), "translate": (100, 50), "units": ("um", "um")}
 MIDDLE = 80  # half the columns of the image
@@ -39,6 +40,13 @@ def test_the_swipe_shows_the_restored_image_left_of_the_line(restored):
     assert np.shares_memory(left.data, whole.data)
     assert (left.visible, whole.visible) == (True, False)
     assert restored.layer("plate").visible
+
+
+def test_the_swipe_is_no_image_that_a_widget_offers(restored):
+    restored.widget.swipe.value = 50
+    names = [layer.name for layer in images_of(restored.viewer.layers)]
+    assert "plate swipe" in restored.names
+    assert sorted(names) == ["plate", "plate restored"]
 
 
 def test_the_line_stands_where_the_image_has_its_middle(restored):

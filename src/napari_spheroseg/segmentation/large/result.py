@@ -13,6 +13,7 @@ from ...readwrite.images import ZARR, open_image
 from ...readwrite.omezarr import open_levels
 from ..layers import label_arguments, label_placement, layer_axes
 from ..recipe import Recipe
+from ..summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,11 @@ class LargeSegmentation:
         """How the result was made: ``segment_large(image, out, **recipe)`` makes it again."""
         recipe: dict[str, Any] = self.settings.model_dump(mode="json")
         return recipe
+
+    @property
+    def summary(self) -> str:
+        """How many objects there are and how large, as one sentence."""
+        return summary(self.frames, self.settings.pixel_size, self.table)
 
     @cached_property
     def levels(self) -> list[Any]:

@@ -27,7 +27,8 @@ def copy_more(source: MoreSettings, target: BatchMore, *, same_image: bool) -> b
     bool
         False where the diameter was left out: it is in another unit there.
     """
-    names = [each.name for each in source if each.name not in _OF_THE_IMAGE]
+    own = {each.name for each in target}.difference(_OF_THE_IMAGE)
+    names = [each.name for each in source if each.name in own]
     if same_image:
         names = [*_OF_THE_IMAGE, *names]
     unit = "µm" if source.pixel_size.value else "px"

@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QSizePolicy
 
 from ...errors import BadSetting
+from ..image_layers import images_of
 from ..parts import row, text
 from ..source import full_resolution, guess_axes
 from ..work import Work
@@ -172,7 +173,7 @@ class ImageChoice(Container):
 
     def _choices(self, _: Any = None) -> list[tuple[str, Image]]:
         layers = () if self._viewer is None else self._viewer.layers
-        return [(layer.name, layer) for layer in layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images_of(layers)]
 
     def _on_layers(self, _: Any = None) -> None:
         self.chosen.emit()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...batch.items import File, Frame, Item, Source
+from ...errors import SpherosegError
 from ...polygon import Polygon
 from ..where import Where
 from .stored import read_stored
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ...batch.pipeline import Event
 
 THUMBNAIL = 40  # px
+_LOOKED_AT = 4096  # px: larger images are read by strip
+_DRAWN_AGAIN = 500  # images of an earlier run: each is read once more
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +133,33 @@ class BatchJob:
             existing=self.existing,
             **self.settings,
         )
+        skipped: list[Item] = []
         with closing(events):  # cancelled: its tables are written here, not in the GUI thread
             try:
                 for event in events:
                     yield self._told(event, own.get(event.item.key))
+                    if event.item.state == "skipped" and event.item.key not in own:
+                        skipped.append(event.item)
             except ChangedRecipe as error:
                 return Changed(error.message)
+        for item in skipped[:_DRAWN_AGAIN]:  # the work goes first
+            yield self._stored(item)
         return ""
+
+    def _stored(self, item: Item) -> Told:
+        """An image of an earlier run with its outlines, as far as both are still there."""
+        from ...inference.frames import Frames
+        from ...readwrite.images import open_image
+
+        try:
+            image = open_image(item.path)
+            how = (self.settings.get(name) for name in ("axes", "channel", "region"))
+            axes, channel, region = how
+            frames = Frames.of(image.data, axes or image.axes, channel, region)
+            polygons = read_stored(self.out, item.stem).polygons
+            return Told(item, thumbnail=_first_frame(frames, polygons))
+        except (SpherosegError, OSError):
+            return Told(item)
 
     def _sources(self) -> list[Source]:
         from ...batch.find import find_images
@@ -166,15 +189,23 @@ class BatchJob:
     def _with_result(self, told: Told, result: Any) -> Told:
         from ...segmentation.result import Segmentation
 
-        if not isinstance(result, Segmentation):
+        told = replace(told, thumbnail=_first_frame(result.frames, result.polygons))
+        if told.frame is None or not isinstance(result, Segmentation):
             return told  # large: it is on disk, and so is its image
-        first = next(iter(result.planes))
-        polygons = [each for each in result.polygons if each.frame == first]
-        told = replace(told, thumbnail=_thumbnail(result.frames[first], polygons))
-        if told.frame is None:
-            return told
         labels = None if self.lazy else result.labels
         return replace(told, labels=labels, polygons=result.polygons, recipe=result.recipe)
+
+
+def _first_frame(frames: Any, polygons: list[Polygon]) -> NDArray[np.uint8]:
+    """Of the first frame with an object."""
+    from ...batch.drawings import overview
+    from ...readwrite.drawn import thumbnail
+    from ...segmentation.polygons import moved
+
+    first = min((each.frame for each in polygons), default=(0,) * len(frames.leading_shape))
+    own = [moved(each, np.negative(frames.corner)) for each in polygons if each.frame == first]
+    plane = overview(frames, first, _LOOKED_AT)
+    return thumbnail(plane, own, THUMBNAIL, frames.plane_shape)
 
 
 def _thumbnail(plane: NDArray[Any], polygons: list[Polygon]) -> NDArray[np.uint8]:

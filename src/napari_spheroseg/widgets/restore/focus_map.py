@@ -10,6 +10,7 @@ from napari.layers import Image
 
 from ...inference.placement import label_placement, layer_axes
 from ...restoration.focus import FocusScore
+from ..image_layers import only_shows
 from .place import add_quietly
 
 
@@ -47,14 +48,10 @@ class FocusMaps:
                 metadata={"spheroseg": dict(found.recipe)},
                 **label_placement(found.frames, None, image),
             )
+            only_shows(layer, "focus map")
             layer.colorbar.visible = True
             add_quietly(self._viewer, layer)
         yield
-
-    @property
-    def layers(self) -> list[Image]:
-        """Those in the viewer."""
-        return [each for each in self._layers.values() if each in self._viewer.layers]
 
     def forget_gone(self) -> None:
         """Drop the layers of images that are no longer there."""

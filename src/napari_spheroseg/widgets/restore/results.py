@@ -40,12 +40,6 @@ class Results:
         self.shown: dict[Image, ShownRestoration] = {}
         self.said = ""
 
-    @property
-    def overlays(self) -> list[Image]:
-        """Layers that are no images of their own."""
-        left = self.swipe.layer
-        return self._maps.layers if left is None else [left, *self._maps.layers]
-
     def show_restored(self, job: RestoreJob, result: Restoration) -> Iterator[None]:
         """Show a restored image; tell what happened to the image meanwhile."""
         image = job.image

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 from napari.experimental import link_layers, unlink_layers
 from napari.layers import Image, Layer
 
+from ..image_layers import only_shows
 from .place import add_quietly
 from .shown import ShownRestoration
 
@@ -96,6 +97,7 @@ class Swipe:
         like |= {what: getattr(seen_as, what) for what in (() if restored.rgb else _LOOK)}
         name = f"{image.name} swipe"
         layer = Image(_left(restored, 1), name=name, rgb=restored.rgb, **like)
+        only_shows(layer, "swipe")
         line = layer.bounding_box
         line.line_color, line.line_thickness, line.points, line.visible = _LINE, 2, False, True
         self._layer, self._restored, self._shown = layer, restored, shown

@@ -15,6 +15,7 @@ from ...restoration.depth import Depth
 from ...restoration.result import Restoration
 from ...segmentation.difference import Difference
 from ..closing import ClosingGuard
+from ..image_layers import images_of
 from ..news import news
 from ..parts import align
 from ..preferences import preferences
@@ -71,7 +72,7 @@ class RestoreWidget(Container):
         self._connect()
         self._refresh_choices()
         active = self._viewer.layers.selection.active
-        if isinstance(active, Image):
+        if active in self.image.choices:
             self.image.value = active
         self._choose_image()
 
@@ -119,8 +120,7 @@ class RestoreWidget(Container):
 
     def _images(self) -> list[Image]:
         """Image layers, but for those that only show something of another."""
-        ours, layers = self.results.overlays, self._viewer.layers
-        return [each for each in layers if isinstance(each, Image) and each not in ours]
+        return images_of(self._viewer.layers)
 
     def _refresh_choices(self) -> None:
         for layer in self._viewer.layers:

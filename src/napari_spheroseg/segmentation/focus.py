@@ -1,0 +1,111 @@
+"""How well objects, and the frames that they are in, are in focus, beside their segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from ..inference.predictor import Predictor
+from ..restoration.detector import focus_steps, open_detector
+from ..restoration.focus import FocusScore, warn_out_of_focus
+from ..steps import Step, Steps
+from .result import Segmentation
+
+_NAMED = 5  # frames; of more it is said how many
+
+
+def with_focus(result: Segmentation, predictor: Predictor) -> Generator[Step, None, Segmentation]:
+    """The same segmentation, whose table says of every object how well it is in focus.
+
+    Parameters
+    ----------
+    result : Segmentation
+        Its image is judged as it is, also where it was restored first.
+    predictor : Predictor
+        What it was made with; the focus detector runs beside it.
+
+    Yields
+    ------
+    Step
+        After every batch of tiles.
+
+    Returns
+    -------
+    Segmentation
+    """
+    device, backend, _ = predictor.asked
+    steps = Steps(judge_steps(result, device, backend))
+    yield from steps
+    return result.with_focus(steps.result)
+
+
+def judge_steps(
+    result: Segmentation, device: str, backend: str, known: FocusScore | None = None
+) -> Generator[Step, None, FocusScore]:
+    """Say how well the frames of a segmentation are in focus.
+
+    Parameters
+    ----------
+    result : Segmentation
+    device, backend : str
+        As in `segment`.
+    known : FocusScore, optional
+        What was found before; frames of the same image are not judged again.
+
+    Yields
+    ------
+    Step
+        After every batch of tiles.
+
+    Returns
+    -------
+    FocusScore
+        Of all frames of the segmentation.
+    """
+    before = dict(known.fields) if known is not None and _same(known, result) else {}
+    missing = [index for index in result.maps if index not in before]
+    if known is not None and not missing:
+        return replace(known, fields={index: before[index] for index in result.maps})
+    detector = open_detector(device=device, backend=backend)
+    found = yield from focus_steps(result.frames, detector, indices=missing)
+    fields = before | dict(found.fields)
+    return replace(found, fields={index: fields[index] for index in result.maps})
+
+
+def _same(known: FocusScore, result: Segmentation) -> bool:
+    """Whether they are of the same image."""
+    a, b = known.frames, result.frames
+    same = (a.axes, a.channel, a.region) == (b.axes, b.channel, b.region)
+    return a.data is b.data and same
+
+
+def focus_warning(result: Segmentation) -> str:
+    """What to tell of objects and frames that are too blurred to measure; empty if none is.
+
+    Parameters
+    ----------
+    result : Segmentation
+        With its `focus`, or nothing is told.
+    """
+    if result.focus is None:
+        return ""
+    focus, told = result.focus, []
+    objects = result.table["focus_score"] if len(result.table) else None
+    if objects is not None and (said := warn_out_of_focus(objects, focus.threshold)):
+        told.append(f"{said}.")
+    blurred = sorted(i for i, each in focus.fields.items() if each.score < focus.threshold)
+    if blurred and () not in blurred:
+        told.append(f"Out of focus on the whole: {_named(blurred, result.frames.leading_axes)}.")
+    elif blurred and objects is None:
+        told.append("The image is out of focus.")
+    return " ".join(told)
+
+
+def _named(frames: list[tuple[int, ...]], axes: str) -> str:
+    """Frames by their place, like "t 3, t 7 and 12 more"."""
+    names = [
+        " ".join(f"{axis} {i}" for axis, i in zip(axes.lower(), index, strict=True))
+        for index in frames[:_NAMED]
+    ]
+    more = f" and {len(frames) - _NAMED} more" if len(frames) > _NAMED else ""
+    return ", ".join(names) + more
