@@ -202,3 +202,15 @@ def test_an_image_without_a_number_is_refused_without_a_warning_of_numpy(
     with pytest.raises(BadImage, match="No value"):
         classify(np.full(labels.shape, np.nan), labels, classifier)
     assert not recwarn
+
+
+@pytest.mark.parametrize("model", [None, 3, "", b"cell_classifier", []])
+def test_what_is_no_model_is_refused_with_what_is_one(image, labels, model):
+    with pytest.raises(BadSetting, match=r"A model cannot be .*models.available"):
+        classify(image, labels, model)
+
+
+@pytest.mark.parametrize("name", ["device", "backend", "precision", "allow", "axes", "region"])
+def test_settings_of_a_wrong_type_are_named(image, labels, classifier, name):
+    with pytest.raises(BadSetting, match=f"(?i){name} cannot be 3.5"):
+        classify(image, labels, classifier, **{name: 3.5})

@@ -70,11 +70,13 @@ def test_context_can_be_kept(image, labels):
     np.testing.assert_array_equal(crop[4:11, 3:12], image[0:7, 58:67])
 
 
-def test_an_object_can_be_lifted_above_what_surrounds_it(image, labels):
-    crop = cut(image, labels, size=16, lift=True, margin=2)[12]
-    inside = labels[0:7, 58:67] == 12
-    np.testing.assert_allclose(crop[4:11, 3:12][inside], 0.5 + 0.5 * image[0:7, 58:67][inside])
-    np.testing.assert_allclose(crop[4:11, 3:12][~inside], 0.4 * image[0:7, 58:67][~inside])
+def test_where_the_object_is_can_be_a_channel(image, labels):
+    settings = Crop(size=16, mask_channel=True, margin=2)
+    (batch,) = crops(image[None], objects_of(labels), settings)
+    seen, mask = batch[list(objects_of(labels).names).index(12)]
+    np.testing.assert_array_equal(seen[4:11, 3:12], image[0:7, 58:67])
+    np.testing.assert_array_equal(mask[4:11, 3:12], labels[0:7, 58:67] == 12)
+    assert mask.sum() == (labels == 12).sum()
 
 
 def test_each_crop_can_have_its_own_grey_values(image, labels):

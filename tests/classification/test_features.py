@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from pandas.testing import assert_frame_equal
 
-from napari_spheroseg.classification.features import features
+from napari_spheroseg.classification.crops import objects_of
+from napari_spheroseg.classification.features import features, plane_features_steps
+from napari_spheroseg.classification.grey import MEASURES
 from napari_spheroseg.errors import BadImage
 
 
@@ -103,3 +106,20 @@ def test_a_boolean_image_counts_as_0_and_1(two):
 def test_labels_above_what_a_table_holds_are_refused_not_wrapped(two):
     with pytest.raises(BadImage, match="more than can be told apart"):
         features(np.where(two > 0, two.astype(np.uint64) + np.uint64(2**63), np.uint64(0)))
+
+
+def test_many_objects_are_described_step_by_step(monkeypatch):
+    """So that whoever waits can stop; what they are does not depend on the steps."""
+    labels = np.zeros((60, 60), np.int32)
+    for number in range(36):
+        y, x = divmod(number, 6)
+        labels[y * 10 : y * 10 + 4 + number % 5, x * 10 : x * 10 + 3] = 100 - number
+    image = np.random.default_rng(0).random(labels.shape, dtype=np.float32)
+    at_once = features(labels, image)
+    monkeypatch.setattr("napari_spheroseg.classification.features._AT_ONCE", 5)
+    seen = list(plane_features_steps(objects_of(labels), image))
+    assert seen[0].done == 1
+    assert len(seen) > 36 / 5 + len(MEASURES)
+    assert [each.done for each in seen] == sorted(each.done for each in seen)
+    assert seen[-1].done <= seen[-1].total
+    assert_frame_equal(features(labels, image), at_once, rtol=1e-6)  # OpenCV's last digits vary

@@ -16,6 +16,7 @@ from napari_spheroseg.classification.crops import objects_of
 from napari_spheroseg.classification.published import NAMES, measurements, skewness
 from napari_spheroseg.classification.run import classify
 from napari_spheroseg.errors import BadSetting, UnsafeFile
+from napari_spheroseg.steps import run_to_end
 
 FEATURES = ["rel_mean_intensity", "solidity"]
 
@@ -164,7 +165,7 @@ def test_without_a_background_relative_intensities_give_no_class(collection):
 def test_published_measurements_are_what_their_names_say(dish):
     image, labels = dish
     image = image + np.random.default_rng(0).random(image.shape)
-    found = measurements(image, objects_of(labels), NAMES)
+    found = run_to_end(measurements(image, objects_of(labels), NAMES))
     bright = image[labels == 3]
     background = np.quantile(image[labels == 0], 0.1)
     assert found["label"].tolist() == [3, 8]
@@ -200,6 +201,8 @@ def test_the_recipe_has_the_checksum_of_the_classifier_s_file(dish, collection):
 
 def test_a_boolean_image_is_measured_as_0_and_1(dish):
     image, labels = dish
-    found = measurements(image > 20, objects_of(labels), ["mean_intensity", "background"])
+    found = run_to_end(
+        measurements(image > 20, objects_of(labels), ["mean_intensity", "background"])
+    )
     assert found["mean_intensity"].tolist() == [1, 0]
     assert found["background"].tolist() == [0, 0]

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
+from napari_spheroseg import models
 from napari_spheroseg.classification.examples import TeachSettings
 from napari_spheroseg.classification.stock import (
     Stock,
@@ -15,6 +17,8 @@ from napari_spheroseg.classification.stock import (
 )
 from napari_spheroseg.errors import BadImage
 from napari_spheroseg.inference.frames import Frames
+from napari_spheroseg.models import library
+from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.steps import run_to_end
 
 
@@ -140,3 +144,22 @@ def test_labels_without_objects_give_an_empty_stock():
     stock = look(np.zeros((9, 9), int), learn=TeachSettings())
     assert len(stock.objects) == len(stock.features) == 0
     assert isinstance(stock, Stock)
+
+
+def test_objects_are_seen_anew_by_other_weights_of_the_same_name(
+    plane, classifier_folder, models_folder
+):
+    image = np.random.default_rng(0).random(plane.shape, dtype=np.float32)
+    seen = subject(plane, image)
+    models.install(classifier_folder, "eye")
+    settings = TeachSettings(embedding="eye")
+    first = run_to_end(take_stock(seen, learn=settings))
+    assert run_to_end(take_stock(seen, first, settings)) is first
+    metadata = library.read_metadata(models_folder / "eye")
+    state = {key: value * 0 for key, value in models.load("eye").network.state_dict().items()}
+    save_file(state, models_folder / "eye" / library.WEIGHTS)
+    changed = metadata.replace(sha256=sha256_of(models_folder / "eye" / library.WEIGHTS))
+    library.write_metadata(models_folder / "eye", changed)
+    second = run_to_end(take_stock(seen, first, settings))
+    assert second.features.attrs == {"embedding_sha256": changed.sha256}
+    assert (second.features["embedding_0"] != first.features["embedding_0"]).any()

@@ -12,7 +12,7 @@ from napari_spheroseg.classification.examples import TeachSettings, object_class
 from napari_spheroseg.classification.run import classify
 from napari_spheroseg.classification.store import open_taught, save
 from napari_spheroseg.classification.teach import describe, teach
-from napari_spheroseg.errors import BadSetting, UnsafeFile, WrongWeights
+from napari_spheroseg.errors import BadSetting, NameTaken, UnsafeFile, WrongWeights
 from napari_spheroseg.models.collections.packing import pack
 
 
@@ -79,6 +79,24 @@ def test_a_name_that_is_taken_is_refused_unless_asked(taught):
     save(taught, "kinds", replace=True)
 
 
+def test_a_model_that_ships_is_covered_only_when_asked(lesson, taught):
+    with pytest.raises(NameTaken, match="ships with the package"):
+        save(taught, "unet")
+    save(taught, "unet", replace=True)
+    save(taught, "unet", replace=True)
+    assert models.info("unet").is_taught
+    with pytest.raises(NameTaken, match="installed already"):
+        save(taught, "unet")
+
+
+def test_a_shared_model_is_covered_only_when_asked(taught, tmp_path, monkeypatch, models_folder):
+    save(taught, "kinds")
+    shutil.move(models_folder / "kinds", tmp_path / "lab" / "kinds")
+    monkeypatch.setenv("SPHEROSEG_SHARED_MODELS", str(tmp_path / "lab"))
+    with pytest.raises(NameTaken, match="shared"):
+        save(taught, "kinds")
+
+
 def test_a_name_that_leaves_the_folder_is_refused(taught):
     with pytest.raises(BadSetting, match="name"):
         save(taught, "../kinds")
@@ -139,8 +157,20 @@ def test_one_that_learnt_from_a_network_is_not_run_with_other_weights(
     assert len(classify(image, labels, "seen")) == len(kinds)
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(described | {"sha256": "0" * 64}))
-    with pytest.raises(BadSetting, match="other weights"):
+    with pytest.raises(BadSetting, match="No model here has the weights"):
         classify(image, labels, "seen")
+
+
+def test_the_network_that_it_learnt_from_may_have_another_name_now(
+    lesson, classifier_folder, tmp_path, models_folder
+):
+    image, labels, kinds = lesson
+    models.install(classifier_folder, "eye")
+    settings = TeachSettings(embedding="eye", trees=10)
+    save(teach(describe(labels, image, settings), kinds, settings=settings), "seen")
+    expected = classify(image, labels, "seen")
+    models.rename("eye", "sight")
+    assert classify(image, labels, "seen").equals(expected)
 
 
 def test_it_is_no_network(taught):

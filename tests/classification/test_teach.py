@@ -1,13 +1,18 @@
 """Classes that are taught by examples."""
 
+import shutil
 import time
 
 import numpy as np
 import pytest
 
 from napari_spheroseg.classification.examples import ObjectClass, TeachSettings, object_classes
+from napari_spheroseg.classification.run import classify_steps
 from napari_spheroseg.classification.teach import describe, most_uncertain, teach
-from napari_spheroseg.errors import BadSetting
+from napari_spheroseg.errors import BadSetting, Cancelled
+from napari_spheroseg.inference.frames import Frames
+from napari_spheroseg.models import library
+from napari_spheroseg.steps import run_to_end
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +182,51 @@ def test_what_a_network_sees_can_be_learnt_from(classifier_folder, draw_kinds):
     assert table.filter(like="embedding_").shape == (20, 8)
     assert table.notna().all().all()
     assert teach(table, some(kinds, 3), settings=settings).features[-1] == "embedding_7"
+
+
+def test_objects_that_other_weights_saw_are_refused(classifier_folder, tmp_path, draw_kinds):
+    image, labels, kinds = draw_kinds(3, seed=1)
+    folder = shutil.copytree(classifier_folder, tmp_path / "eye")
+    settings = TeachSettings(embedding=str(folder), trees=5)
+    table = describe(labels, image, settings)
+    taught = teach(table, kinds, settings=settings)
+    metadata = library.read_metadata(folder)
+    library.write_metadata(folder, metadata.replace(sha256="0" * 64))
+    with pytest.raises(BadSetting, match="other weights"):
+        teach(table, kinds, settings=settings)
+    table.attrs = {"embedding_sha256": "0" * 64}
+    with pytest.raises(BadSetting, match="Describe them again"):
+        taught.predict(table)
+
+
+def test_a_hundred_classes_of_one_example_each_are_learnt_without_a_warning(drawn, recwarn):
+    table, _ = drawn
+    examples = {label: f"class {label}" for label in table["label"]}
+    told = teach(table, examples, settings=TeachSettings(trees=10)).predict(table)
+    assert len(told) == len(table) == 100
+    assert len(told.columns) == 102
+    assert not recwarn
+
+
+@pytest.mark.parametrize(
+    ("examples", "said"),
+    [
+        ([1, 2], "Examples cannot be a list"),
+        ({1: None, 2: "b"}, "class of 1 cannot be None"),
+        ({"one": "a", 2: "b"}, "An object cannot be 'one'"),
+        ({(1, 2, 3): "a", 2: "b"}, "An object cannot be"),
+    ],
+)
+def test_what_are_no_examples_is_said(drawn, examples, said):
+    with pytest.raises(BadSetting, match=said):
+        teach(drawn[0], examples)
+
+
+def test_a_taught_classifier_can_be_cancelled_within_a_frame(draw_kinds):
+    image, labels, kinds = draw_kinds(3, seed=1)
+    taught = teach(describe(labels, image), kinds, settings=TeachSettings(trees=5))
+    seen = []
+    steps = classify_steps(Frames.of(image), labels, taught)
+    with pytest.raises(Cancelled):
+        run_to_end(steps, lambda *step: seen.append(step), lambda: len(seen) == 2)
+    assert seen == [(0, 12), (0, 12)]

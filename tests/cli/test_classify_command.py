@@ -115,3 +115,26 @@ def test_several_workers_find_what_one_process_finds(
     spheroseg(*how, "-o", tmp_path / "one")
     one, two = (pd.read_csv(tmp_path / out / "classes.csv") for out in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
+
+
+def test_labels_in_files_of_large_images_are_classified_by_window(
+    images, sizes, tmp_path, monkeypatch
+):
+    from napari_spheroseg.batch import classify as batch
+
+    whole, large = tmp_path / "whole", tmp_path / "large"
+    how = {"device": "cpu", "backend": "torch"}
+    paths = sorted(images[0].iterdir())
+    assert not any(
+        i.error for i in batch.classify_files(paths, whole, str(images[1]), sizes, **how)
+    )
+    settings = batch.BatchSettings(large_above=0.001)
+    monkeypatch.setattr(batch, "BatchSettings", lambda **_: settings)
+    assert not any(
+        i.error for i in batch.classify_files(paths, large, str(images[1]), sizes, **how)
+    )
+    for name in ("a", "b"):
+        maps = [tifffile.imread(out / f"{name}_classes.tif") for out in (whole, large)]
+        assert np.array_equal(*maps)
+    tables = [pd.read_csv(out / "classes.csv") for out in (whole, large)]
+    assert tables[0]["class"].equals(tables[1]["class"])

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from napari_spheroseg.segmentation.labelling import label
+from napari_spheroseg.segmentation.labelling import label, object_areas
 from napari_spheroseg.segmentation.plane import analyse
 from napari_spheroseg.segmentation.settings import PostProcessing
 
@@ -408,3 +408,34 @@ def test_objects_at_the_edge_are_excluded_where_asked(at):
 @pytest.mark.parametrize("at", [(1, 50), (109, 50), (50, 1), (50, 149)])
 def test_objects_one_pixel_from_the_edge_stay(at):
     assert count(square(10, at), exclude_edge=True) == 1
+
+
+def test_what_hangs_on_by_a_corner_stays_with_its_object(two_that_overlap, disc):
+    other = disc(SHAPE, (15, 15), 6)
+    mask = two_that_overlap | other
+    y, x = np.argwhere(two_that_overlap)[0]
+    mask[y - 1, x - 8 : x] = True  # touches the first row at its end, by a corner
+    mask[y, x - 8 : x] = False
+    labels = find(probability(mask), split_touching=True)
+    assert labels.max() == 3
+    for number in range(1, 4):
+        assert cv2.connectedComponents((labels == number).astype(np.uint8), connectivity=8)[0] == 2
+
+
+def test_the_same_map_is_split_alike_wherever_it_lies_in_memory():
+    rng = np.random.default_rng(55)
+    noise = cv2.GaussianBlur(rng.random((200, 180)).astype(np.float32), (0, 0), 4)
+    smooth = np.round((noise - noise.min()) / np.ptp(noise) * 16) / 16
+    keep, found = [], set()
+    for size in range(1, 60):
+        keep.append(np.empty(size * 37, np.uint8))  # moves what is allocated next
+        found.add(find(smooth, split_touching=True, split_depth=0.02).tobytes())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"split_touching": True}, {"exclude_edge": True}])
+def test_areas_are_those_of_the_labels(two_that_overlap, ring, disc, settings):
+    values = probability(two_that_overlap, disc(SHAPE, (0, 150), 9))
+    labels = find(values, **settings)
+    areas = object_areas(values, PostProcessing(min_area=0, **settings))
+    assert areas.tolist() == np.bincount(labels.ravel())[1:].tolist()

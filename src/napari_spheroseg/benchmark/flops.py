@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -14,8 +15,10 @@ def flops(model: Model, side: int) -> float:
     """Floating-point operations for one image of side x side pixels.
 
     An addition and a multiplication are two. Nothing is computed: PyTorch counts convolutions and
-    matrix products on tensors without contents.
+    matrix products on tensors without contents. NaN for an ONNX graph, whose layers it cannot see.
     """
+    if model.metadata.is_graph:
+        return math.nan
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,7 +26,7 @@ def flops(model: Model, side: int) -> float:
 
     with torch.device("meta"), torch.inference_mode():
         network = networks.create(model.metadata.network, **model.metadata.arguments).eval()
-        image = torch.empty(1, model.metadata.preparation.channels, side, side)
+        image = torch.empty(1, model.metadata.in_channels, side, side)
         with FlopCounterMode(display=False) as counter:
             network(image)
     return float(counter.get_total_flops())

@@ -79,7 +79,7 @@ def _published(name: str, scratch: Path) -> Model:
 
 def network_input(model: Model, side: int) -> Float:
     """Random numbers (1, C, side, side) in [0, 1): a network takes the same time for all."""
-    shape = (1, model.metadata.preparation.channels, side, side)
+    shape = (1, model.metadata.in_channels, side, side)
     return np.random.default_rng(0).random(shape, np.float32)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimators import importance_of, make_estimator
+from .estimators import fit, importance_of, make_estimator
 from .examples import TeachSettings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def cross_validate(
     told = np.empty_like(truth)
     gains = []
     for learn, leave in folds.split(values, truth):
-        estimator = make_estimator(settings).fit(values[learn], truth[learn])
+        estimator = fit(make_estimator(settings), values[learn], truth[learn])
         told[leave] = estimator.predict(values[leave])
         gains.append(importance_of(estimator))
     confusion = np.zeros((len(classes), len(classes)), np.int64)

@@ -18,10 +18,6 @@ from ..models.metadata import Crop, Preparation
 from ..segmentation.geometry import Box, number_objects
 
 Float = NDArray[np.float32]
-LIFT = 0.5
-"""What black of an object becomes where crops are lifted; white stays white."""
-AROUND = 0.4
-"""What white around an object becomes where crops are lifted; black stays black."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +83,7 @@ def crops(
     Yields
     ------
     ndarray of float32, (B, C, size, size)
-        In the order of the objects; each batch a new array.
+        In the order of the objects; each batch a new array. With a mask channel, C + 1.
 
     Raises
     ------
@@ -105,16 +101,16 @@ def crops(
     each = preparation or Preparation()
     for first in range(0, len(objects), crop.batch):
         numbers = range(first, min(first + crop.batch, len(objects)))
-        batch = np.zeros((len(numbers), image.shape[0], *shape), np.float32)
+        batch = np.zeros((len(numbers), image.shape[0] + crop.mask_channel, *shape), np.float32)
         for place, number in zip(batch, numbers, strict=True):
             box = _with_margin(objects.boxes[number], crop.margin, image.shape[1:])
             seen = image[:, box[0], box[1]]
             inside = objects.numbered[box] == number + 1
             if crop.normalise == "object":
-                is_alone = crop.mask_outside or crop.lift
+                is_alone = crop.mask_outside or crop.mask_channel
                 seen = _by_itself(seen, inside if is_alone else None, each)
-            if crop.lift:
-                seen = np.where(inside, LIFT + (1 - LIFT) * seen, AROUND * seen)
+            if crop.mask_channel:
+                seen = np.concatenate([seen, inside[None].astype(np.float32)])
             elif crop.mask_outside:
                 seen = seen * inside
             _put(seen, place)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting
+from ..errors import BadSetting, NoWeights, UnknownName, UnreadableFile
 from ..inference.prepare import prepare
-from ..models import Model, load
+from ..models import Model, available, load
 from .crops import Objects, crops
-from .judge import grey_channels
+from .judge import Judged, grey_channels
 from .settings import ClassifySettings
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ class Embedding:
     """
 
     model: Model
+
+    @property
+    def sha256(self) -> str | None:
+        """Checksum of its weights: two of the same see the same, whatever they are called."""
+        return self.model.metadata.sha256
 
     @classmethod
     def of(cls, name: str | None) -> Embedding | None:
@@ -51,7 +58,28 @@ class Embedding:
             )
         return cls(model)
 
-    def table(self, plane: NDArray[Any], objects: Objects) -> pd.DataFrame:
+    @classmethod
+    def of_weights(cls, name: str, sha256: str | None) -> Embedding:
+        """The embedding of these very weights, under this name or whatever they are called now.
+
+        Raises
+        ------
+        BadSetting
+            No model at hand has them.
+        """
+        with contextlib.suppress(UnknownName, NoWeights, UnreadableFile):
+            found = cls.of(name)
+            if found is not None and found.sha256 == sha256:
+                return found
+        for each in available():
+            if each.network == "flexresnet" and each.sha256 == sha256:
+                return cls(load(each.name))
+        raise BadSetting(
+            f"No model here has the weights of '{name}' that it was taught with",
+            hint="Install those, or teach it again.",
+        )
+
+    def steps(self, plane: NDArray[Any], objects: Objects) -> Generator[Judged, None, pd.DataFrame]:
         """Columns ``embedding_0``, ``embedding_1``... of the objects of a frame."""
         import pandas as pd
         import torch
@@ -65,12 +93,15 @@ class Embedding:
             by_itself = crop.normalise == "object"
             image = grey_channels(plane, preparation) if by_itself else prepare(plane, preparation)
             device = next(network.parameters()).device
-            with torch.inference_mode():
-                for batch in crops(image, objects, crop, preparation):
-                    # smaller crops are padded as the network itself pads them
-                    short = [(0, max(0, network.min_size - side)) for side in batch.shape[2:]]
-                    padded = torch.from_numpy(np.pad(batch, [(0, 0), (0, 0), *short])).to(device)
+            done = 0
+            for batch in crops(image, objects, crop, preparation):
+                # smaller crops are padded as the network itself pads them
+                short = [(0, max(0, network.min_size - side)) for side in batch.shape[2:]]
+                padded = torch.from_numpy(np.pad(batch, [(0, 0), (0, 0), *short])).to(device)
+                with torch.inference_mode():
                     found.append(network.features(padded).mean(dim=(2, 3)).cpu().numpy())
+                done += len(batch)
+                yield Judged(done, len(objects))
         values = np.concatenate(found)
         if len(values) < len(objects):
             values = np.full((len(objects), width), np.nan, np.float32)

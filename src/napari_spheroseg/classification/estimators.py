@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,13 @@ def make_estimator(settings: TeachSettings) -> Any:
         tells = LogisticRegression(class_weight="balanced", max_iter=2000)
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     return Pipeline([("fill", fill), ("scale", StandardScaler()), ("tell", tells)])
+
+
+def fit(estimator: Any, values: NDArray[np.float64], truth: NDArray[np.intp]) -> Any:
+    """The estimator, fitted; that many classes have few examples is no news to who gave them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        return estimator.fit(values, truth)
 
 
 def values_of(table: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float64]:

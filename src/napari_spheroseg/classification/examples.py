@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Key = int | tuple[Index, int]
 """An object: its label; in a stack its place along the leading axes, and its label."""
+FEWEST = 20
+"""Examples of each class that fine-tuning a network needs: a quarter is kept to measure."""
 COLOURS = (
     "#4477aa",
     "#ee6677",
@@ -93,8 +95,8 @@ def rows_of(table: pd.DataFrame, examples: Mapping[Key, str]) -> NDArray[np.intp
     where = {tuple(map(int, key)): row for row, key in enumerate(keys)}
     found = []
     for key in examples:
-        index, label = key if isinstance(key, tuple) else ((), key)
-        full = (*map(int, index), int(label))
+        index, label = _parts(key)
+        full = (*index, label)
         if full not in where:
             at = f" in frame {tuple(index)}" if index else ""
             raise BadSetting(
@@ -103,6 +105,38 @@ def rows_of(table: pd.DataFrame, examples: Mapping[Key, str]) -> NDArray[np.intp
             )
         found.append(where[full])
     return np.array(found, np.intp)
+
+
+def check_examples(examples: Mapping[Key, str]) -> None:
+    """Refuse what are no examples.
+
+    Raises
+    ------
+    BadSetting
+        There is none, or a class has no name.
+    """
+    if not isinstance(examples, Mapping):
+        raise BadSetting(
+            f"Examples cannot be a {type(examples).__name__}",
+            hint="Give a dictionary from objects to the names of their classes.",
+        )
+    if not examples:
+        raise BadSetting("There is no example yet", hint="Give a few objects of each class.")
+    for key, name in examples.items():
+        if not isinstance(name, str):
+            raise BadSetting(f"The class of {key} cannot be {name!r}", hint="Give its name.")
+
+
+def _parts(key: Any) -> tuple[Index, int]:
+    """Place and label of an object."""
+    try:
+        index, label = key if isinstance(key, tuple) else ((), key)
+        return tuple(map(int, index)), int(label)
+    except (TypeError, ValueError) as error:
+        raise BadSetting(
+            f"An object cannot be {key!r}",
+            hint="Give its label; in a stack its place and its label, like ((3,), 12).",
+        ) from error
 
 
 def place_columns(table: pd.DataFrame) -> list[str]:

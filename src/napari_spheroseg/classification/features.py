@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from ..errors import BadImage
 from ..inference.frames import Frames, as_grey
 from ..segmentation.measure import PixelSize, measure_plane
+from ..steps import run_to_end
 from .crops import Objects, objects_of
 from .grey import MEASURES, Grey, patterns
+from .judge import Judged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +26,8 @@ _NOT_SHAPE = (
     "mean_probability",
     "touches_edge",
 )
+_AT_ONCE = 500
+"""Objects whose shape is measured between two looks at whether to go on."""
 
 
 def features(
@@ -83,9 +88,21 @@ def plane_features(
     objects: Objects, plane: NDArray[Any] | None, pixel_size: PixelSize = None
 ) -> pd.DataFrame:
     """`features` of the objects of a single plane (Y, X)."""
+    return run_to_end(plane_features_steps(objects, plane, pixel_size))
+
+
+def plane_features_steps(
+    objects: Objects, plane: NDArray[Any] | None, pixel_size: PixelSize = None
+) -> Generator[Judged, None, pd.DataFrame]:
+    """`plane_features`, which can be stopped after every part of the work."""
     import pandas as pd
 
-    table = measure_plane(objects.numbered, None, None, pixel_size, objects.boxes)
+    starts, tables = range(0, max(len(objects), 1), _AT_ONCE), []
+    parts = len(starts) + (0 if plane is None else len(MEASURES))
+    for first in starts:
+        tables.append(_shapes(objects, first, pixel_size))
+        yield Judged(len(tables), parts)
+    table = pd.concat(tables, ignore_index=True)
     dropped = [name for name in table.columns if name.startswith(_NOT_SHAPE)]
     table = table.drop(columns=dropped).assign(label=objects.names)
     if plane is None:
@@ -94,11 +111,27 @@ def plane_features(
         none = np.zeros(0)
         found = dict.fromkeys([*MEASURES, *(f"pattern_{kind}" for kind in range(10))], none)
     else:
-        grey = Grey(plane, objects)
-        with np.errstate(invalid="ignore"):  # of a flat plane shares are NaN
-            found = {name: measure(grey) for name, measure in MEASURES.items()}
+        grey, found = Grey(plane, objects), {}
+        for name, measure in MEASURES.items():
+            with np.errstate(invalid="ignore"):  # of a flat plane shares are NaN
+                found[name] = measure(grey)
+            yield Judged(len(tables) + len(found), parts)
+        with np.errstate(invalid="ignore"):
             found |= patterns(grey)
     return pd.concat([table, pd.DataFrame(found, index=table.index)], axis=1)
+
+
+def _shapes(objects: Objects, first: int, pixel_size: PixelSize) -> pd.DataFrame:
+    """Measures of some objects, within the box of all of them."""
+    boxes = objects.boxes[first : first + _AT_ONCE]
+    if not boxes:
+        return measure_plane(objects.numbered, None, None, pixel_size, boxes)
+    y0, x0 = (min(box[axis].start for box in boxes) for axis in (0, 1))
+    y1, x1 = (max(box[axis].stop for box in boxes) for axis in (0, 1))
+    there = [(slice(y.start - y0, y.stop - y0), slice(x.start - x0, x.stop - x0)) for y, x in boxes]
+    part = objects.numbered[y0:y1, x0:x1]
+    own = (part > first) & (part <= first + len(boxes))
+    return measure_plane(np.where(own, part - first, 0), None, None, pixel_size, there)
 
 
 def check_labels(frames: Frames, labels: Any) -> Any:

@@ -9,15 +9,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadImage
 from ..inference.frames import as_grey
 from ..inference.predictor import Predictor
-from ..inference.prepare import prepare
+from ..inference.prepare import grey_range, prepare
 from ..models.metadata import Preparation
+from ..segmentation.large.source import Survey
 from .crops import Float, Objects, crops
 from .settings import ClassifySettings
 
 _ON_CPU = 32
 """Objects judged together: more no longer fit the processor's cache, and take longer each."""
+AROUND = 64
+"""Pixels that are seen around the objects of a window; a crop may have so many as its margin."""
+_LEAST_RANGE = 1e-6
+"""Of grey values from 0 to 1, where an image has none."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Judged:
     Attributes
     ----------
     done, total : int
-        Objects.
+        Objects; of a description of objects, parts of it.
     """
 
     done: int
@@ -89,6 +95,22 @@ class Judge(Protocol):
         """What the user should know of a frame."""
         ...
 
+    def by_window(self, survey: Survey, settings: ClassifySettings) -> ClassifySettings:
+        """Settings by which windows of a frame are judged as the whole of it would be.
+
+        Parameters
+        ----------
+        survey : Survey
+            What all of the frame's pixels tell together.
+        settings : ClassifySettings
+
+        Raises
+        ------
+        BadImage
+            It needs all of a frame at once.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkJudge:
@@ -137,6 +159,19 @@ class NetworkJudge:
             yield Judged(done, len(objects))
         return Judgement.of(np.concatenate(found))
 
+    def by_window(self, survey: Survey, settings: ClassifySettings) -> ClassifySettings:
+        """With the grey values of the frame as limits; see `Judge`."""
+        metadata = self.predictor.model.metadata
+        preparation, crop = settings.preparation(metadata), settings.crop(metadata)
+        looks_at_all = preparation.intensity == "columns" or preparation.normalise == "standard"
+        if looks_at_all or crop.margin > AROUND:
+            raise too_large(metadata.title)
+        if crop.normalise == "object" or preparation.intensity == "fixed":
+            return settings
+        low, high = grey_range(survey.sample, preparation)
+        high = max(high, low + _LEAST_RANGE)
+        return settings.replace(intensity="fixed", low=low, high=high)
+
     def warnings(self, plane: NDArray[Any], settings: ClassifySettings) -> tuple[str, ...]:
         """Whether the image's grey values are those that the network knows."""
         preparation = settings.preparation(self.predictor.model.metadata)
@@ -148,6 +183,15 @@ class NetworkJudge:
             f"The model expects grey values from {low:g} to {high:g}, and the image has "
             f"{brightest:g}: restore it first, or set intensity='percentile'",
         )
+
+
+def too_large(name: str) -> BadImage:
+    """Error for a judge that needs all of a frame at once, and a frame that memory may not hold."""
+    return BadImage(
+        f"The image is too large for '{name}', which looks at all of it at once",
+        hint="Choose a network such as cell_classifier, classify a region of fewer than 64 "
+        "megapixels, or give image and labels as numpy arrays where memory holds them.",
+    )
 
 
 def softmax(scores: Float) -> Float:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import BadSetting
 from ..inference.frames import as_grey
+from ..segmentation.large.source import Survey
+from ..steps import Steps
 from .crops import Objects
-from .judge import Judged, Judgement
+from .judge import Judged, Judgement, too_large
 from .published import check_names, measurements
 from .settings import ClassifySettings
 
@@ -77,7 +79,10 @@ class MeasuredJudge:
     ) -> Generator[Judged, None, Judgement]:
         """Classes of a frame's objects; those with a measure that is not finite have none."""
         features = self.classifier.features
-        columns = measurements(as_grey(plane), objects, features)
+        steps = Steps(measurements(as_grey(plane), objects, features))
+        for each in steps:
+            yield Judged(0, each.total)  # nothing is told before all is measured
+        columns = steps.result
         values = np.column_stack([columns[name] for name in features])
         good = np.isfinite(values).all(axis=1)
         judgement = Judgement.none(len(objects), len(self.classes))
@@ -92,6 +97,10 @@ class MeasuredJudge:
     def warnings(self, plane: NDArray[Any], settings: ClassifySettings) -> tuple[str, ...]:
         """None."""
         return ()
+
+    def by_window(self, survey: Survey, settings: ClassifySettings) -> ClassifySettings:
+        """Not at all: what is measured depends on the grey values of the whole frame."""
+        raise too_large(self.reference)
 
     def _index(self, told: Any) -> int:
         name = _named(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from ..errors import BadSetting
 from .crops import Objects
 from .grey import background_of, countable
+from .judge import Judged
 
 Array = NDArray[np.float64]
 _GROUND = 0.1  # quantile of the pixels without objects that is the background
 _VALUES = 10  # of fewer grey values there is no skewness
 _RELATIVE = "rel_"
+_AT_ONCE = 500
+"""Objects that are measured between two looks at whether to go on."""
 
 
 def skewness(values: Array) -> float:
@@ -69,8 +72,10 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def measurements(plane: NDArray[Any], objects: Objects, names: Iterable[str]) -> dict[str, Array]:
-    """Measurements of a frame's objects.
+def measurements(
+    plane: NDArray[Any], objects: Objects, names: Iterable[str]
+) -> Generator[Judged, None, dict[str, Array]]:
+    """Measurements of a frame's objects; it can be stopped after some objects.
 
     Parameters
     ----------
@@ -96,17 +101,18 @@ def measurements(plane: NDArray[Any], objects: Objects, names: Iterable[str]) ->
     check_names(names)
     plane = countable(plane)
     background = background_of(plane, objects.numbered, _GROUND)
-    regions = regionprops(objects.numbered, intensity_image=plane)
-    found: dict[str, Array] = {}
-    for name in names:
-        if name == "label":
-            found[name] = objects.names.astype(np.float64)
-        elif name == "background":
-            found[name] = np.full(len(objects), background)
-        else:
-            measure = MEASURES[name.removeprefix(_RELATIVE)]
-            values = np.array([measure(region) for region in regions], np.float64)
-            if name in RELATIVE:
-                values = values / (background if background != 0 else np.nan)
-            found[name] = values
+    found = {"label": objects.names.astype(float), "background": np.full(len(objects), background)}
+    found = {name: np.array(found.get(name, np.zeros(len(objects)))) for name in names}
+    measures = {
+        name: MEASURES[name.removeprefix(_RELATIVE)]
+        for name in names
+        if name.removeprefix(_RELATIVE) in MEASURES
+    }
+    for number, region in enumerate(regionprops(objects.numbered, intensity_image=plane)):
+        for name, measure in measures.items():
+            found[name][number] = measure(region)
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            yield Judged(number + 1, len(objects))
+    for name in set(RELATIVE) & set(found):
+        found[name] /= background if background != 0 else np.nan
     return found

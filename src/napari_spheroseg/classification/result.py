@@ -114,21 +114,39 @@ def class_map(
     ndarray of uint16
         0 is background, and objects without a class.
     """
-    number = {name: at for at, name in enumerate(classes, start=1)}
     map_ = np.zeros(labels.shape, np.uint16)
+    for index, numbers in class_numbers(table, classes, axes).items():
+        map_[index] = put_classes(np.asarray(labels[index]), numbers)
+    return map_
+
+
+Numbers = tuple[NDArray[np.int64], NDArray[np.uint16]]
+"""Labels, ascending, and the number of each one's class."""
+
+
+def class_numbers(
+    table: pd.DataFrame, classes: Sequence[str], axes: str = ""
+) -> dict[Index, Numbers]:
+    """By frame, the numbers that `class_map` puts in the place of labels."""
     if "class" not in table:  # nobody has classified them
-        return map_
+        return {}
+    number = {name: at for at, name in enumerate(classes, start=1)}
     place = list(axes.lower())
-    groups = table.groupby(place) if place else [((), table)]
-    for index, rows in groups:
-        at: Any = index if isinstance(index, tuple) else (index,)
-        plane = np.asarray(labels[at])
+    found: dict[Index, Numbers] = {}
+    for index, rows in table.groupby(place) if place else [((), table)]:
         names = rows["label"].to_numpy(np.int64)
         values = np.array([number.get(each, 0) for each in rows["class"]], np.uint16)
         order = np.argsort(names)
-        names, values = names[order], values[order]
-        if not len(names):
-            continue
-        spot = np.minimum(np.searchsorted(names, plane), len(names) - 1)
-        map_[at] = np.where((plane != 0) & (names[spot] == plane), values[spot], 0)
-    return map_
+        at: Any = index if isinstance(index, tuple) else (index,)
+        found[tuple(map(int, at))] = names[order], values[order]
+    return found
+
+
+def put_classes(labels: NDArray[Any], numbers: Numbers | None) -> NDArray[np.uint16]:
+    """Labels of a frame, or of a window of it, with its `class_numbers` in their place."""
+    if numbers is None or not len(numbers[0]):
+        return np.zeros(labels.shape, np.uint16)
+    names, values = numbers
+    spot = np.minimum(np.searchsorted(names, labels), len(names) - 1)
+    told = np.where((labels != 0) & (names[spot] == labels), values[spot], 0)
+    return np.asarray(told, np.uint16)

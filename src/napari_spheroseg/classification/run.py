@@ -7,19 +7,17 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import BadImage, BadSetting
 from ..inference.frames import Frames, Index
-from ..inference.prepare import has_no_number
 from ..inference.shared import shared_predictor
 from ..models import Model, info, known, load
 from ..models.collections.classifiers import PICKLED, SKOPS, open_classifier
 from ..models.model import sha256_of
+from ..readwrite.images import LARGE
 from ..steps import Progress, Step, Steps, run_to_end
-from .crops import objects_of
 from .features import check_labels
-from .judge import Judge, Judgement, NetworkJudge
+from .judge import Judge, NetworkJudge
+from .look import look_of
 from .measured import MeasuredJudge
 from .result import Classification, table_of
 from .settings import ClassifySettings
@@ -35,6 +33,7 @@ def classify_steps(
     judge: Judge,
     settings: ClassifySettings | None = None,
     indices: Iterable[Index] | None = None,
+    large: float = LARGE,
 ) -> Generator[Step, None, Classification]:
     """Classify the objects of frames, one frame after the other.
 
@@ -50,6 +49,8 @@ def classify_steps(
     settings : ClassifySettings, optional
     indices : iterable of tuple, optional
         Frames to look at; by default all.
+    large : float
+        Planes of more pixels that are not in memory anyway are looked at window by window.
 
     Yields
     ------
@@ -63,39 +64,34 @@ def classify_steps(
     Raises
     ------
     BadImage
-        Labels are no whole numbers or of another shape, or the image has no number in it.
+        Labels are no whole numbers or of another shape, the image has no number in it, or is too
+        large for what the judge needs to see at once.
     BadSetting
         There is no such frame.
     """
     settings = settings or ClassifySettings()
     labels = check_labels(frames, labels)
     wanted = frames.chosen(indices)
+    look = look_of(frames, labels, large)
     done = blind = untold = 0
     found = []
     warnings: dict[str, None] = {}
     for number, index in enumerate(wanted):
-        objects = objects_of(np.asarray(labels[index]))
-        judgement = Judgement.none(len(objects), len(judge.classes))
-        if len(objects):
-            plane = frames[index]
-            if has_no_number(plane):
-                if len(wanted) == 1:
-                    raise BadImage(
-                        "No value of the image is a number", hint="Every pixel is NaN or infinite."
-                    )
-                blind += 1
-            else:
-                if not warnings:
-                    warnings |= dict.fromkeys(judge.warnings(plane, settings))
-                steps = Steps(judge.judge(plane, objects, settings))
-                for each in steps:
-                    left = each.total * (len(wanted) - number)  # as if all were like this one
-                    yield Step(done + each.done, done + left, index)
-                judgement = steps.result
-                untold += int((judgement.chosen < 0).sum())
-        done += len(objects)
-        found.append((index, objects.names, judgement))
-        if not (judgement.chosen >= 0).any():  # many frames may be empty: let it be cancelled there
+        steps = Steps(look(index, judge, settings))
+        for each in steps:
+            left = each.total * (len(wanted) - number)  # as if all were like this one
+            yield Step(done + each.done, done + left, index)
+        seen = steps.result
+        if seen.is_blind and len(wanted) == 1:
+            raise BadImage(
+                "No value of the image is a number", hint="Every pixel is NaN or infinite."
+            )
+        blind += seen.is_blind
+        warnings |= dict.fromkeys(() if warnings else seen.warnings)
+        untold += 0 if seen.is_blind else int((seen.judgement.chosen < 0).sum())
+        done += len(seen.names)
+        found.append((index, seen.names, seen.judgement))
+        if not (seen.judgement.chosen >= 0).any():  # many may be empty: let it be cancelled there
             yield Step(done, max(1, done + len(wanted) - number - 1), index)
     if not done:
         yield Step(1, 1, ())
@@ -144,10 +140,11 @@ def open_judge(
     Raises
     ------
     BadSetting
-        The model is for something else.
+        The model is for something else, or something is of a type that it cannot be.
     UnknownName, NoWeights, WrongWeights, UnreadableFile, UnsafeFile, NoDevice
         It cannot run, or not there.
     """
+    _check_types(model, device=device, backend=backend, precision=precision, allow=allow)
     if not isinstance(model, Model) and (measured := _open_measured(str(model), allow)):
         return measured
     if not isinstance(model, Model) and str(model) in {each.name for each in known()}:
@@ -164,6 +161,19 @@ def open_judge(
     if isinstance(opened, Model) and metadata.is_taught:
         return open_taught(opened)
     return NetworkJudge(shared_predictor(opened, device, backend, precision))
+
+
+def _check_types(model: Any, **words: Any) -> None:
+    if not isinstance(model, str | Path | Model) or model == "":
+        raise BadSetting(
+            f"A model cannot be {model!r:.60}",
+            hint="Give the name of one, like 'cell_classifier', its path, or what models.load "
+            "gives; models.available() lists them.",
+        )
+    for name, word in words.items():
+        if not isinstance(word, str) and not (name == "allow" and word is None):
+            hint = "Give the SHA-256 of a file." if name == "allow" else "Give a word, like 'auto'."
+            raise BadSetting(f"{name} cannot be {word!r}", hint=hint)
 
 
 def _open_measured(model: str, allow: str | None) -> Judge | None:

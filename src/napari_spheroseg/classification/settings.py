@@ -25,7 +25,10 @@ class ClassifySettings(Settings):
     low: float | None = Field(None, description="Percentile, or grey value, that becomes 0.")
     high: float | None = Field(None, description="Percentile, or grey value, that becomes 1.")
     size: int | None = Field(
-        None, ge=1, description="Side of a crop (px); objects that are larger shrink to it."
+        None,
+        ge=1,
+        le=4096,
+        description="Side of a crop (px); objects that are larger shrink to it.",
     )
     batch_size: int | None = Field(None, ge=1, description="Objects that are judged together.")
     pixel_size: tuple[float, float] | None = Field(

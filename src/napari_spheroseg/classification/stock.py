@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..errors import BadImage
-from ..inference.frames import Frames, Index, as_grey
+from ..inference.frames import Frames, Index
+from ..models import load
 from ..segmentation.measure import PixelSize
-from ..steps import Step
-from .crops import Objects, objects_of
+from ..steps import Step, Steps
+from .crops import objects_of
+from .description import describe_steps, together
 from .embedding import Embedding
 from .examples import TeachSettings, place_columns
-from .features import check_labels, plane_features
+from .features import check_labels
 from .lesson import Place
 from .result import PROBABILITY
 
@@ -159,7 +161,9 @@ def take_stock(
     if learn is not None:
         frames = subject.frames
         image = (id(data), frames.channel) if subject.has_image else None
-        made = (learn.embedding, image, subject.pixel_size)
+        by = learn.embedding if subject.has_image else None
+        weights = None if by is None else load(by).metadata.sha256
+        made = (learn.embedding, weights, image, subject.pixel_size)
     known = dict(before.planes) if before is not None else {}
     stale = before is None or (learn is not None and before.made != made)
     wanted = set(every if indices is None or stale else indices)
@@ -173,7 +177,9 @@ def take_stock(
             if plane is None or stale or plane.checksum != checksum:
                 if learn is not None and learn.embedding and embedding is None:
                     embedding = _embedding(learn, subject)
-                plane = _look(subject, index, labels, checksum, learn is not None, embedding)
+                look = Steps(_look(subject, index, labels, checksum, learn is not None, embedding))
+                yield from (Step(number, len(every), index) for _ in look)
+                plane = look.result
             yield Step(number + 1, len(every), index)
         planes[index] = plane
     if before is not None and not stale and planes == known:
@@ -197,7 +203,7 @@ def _look(
     checksum: int,
     describe: bool,
     embedding: Embedding | None,
-) -> Plane:
+) -> Generator[Any, None, Plane]:
     import pandas as pd
 
     objects = objects_of(labels)
@@ -205,7 +211,10 @@ def _look(
         [(y.start, y.stop, x.start, x.stop) for y, x in objects.boxes], np.int64
     ).reshape(-1, 4)
     seen = pd.DataFrame({"label": objects.names, **dict(zip(SIDES, boxes.T, strict=True))})
-    found = _features(subject, index, objects, embedding) if describe else None
+    found = None
+    if describe:
+        plane = subject.frames[index] if subject.has_image else None
+        found = yield from describe_steps(objects, plane, subject.pixel_size, embedding)
     axes = subject.frames.leading_axes.lower()
     for table in (seen, found):
         for axis, position in reversed(list(zip(axes, index, strict=True))):
@@ -214,25 +223,11 @@ def _look(
     return Plane(checksum, seen, found)
 
 
-def _features(
-    subject: Subject, index: Index, objects: Objects, embedding: Embedding | None
-) -> pd.DataFrame:
-    import pandas as pd
-
-    if not subject.has_image:
-        return plane_features(objects, None, subject.pixel_size)
-    plane = subject.frames[index]
-    table = plane_features(objects, as_grey(plane), subject.pixel_size)
-    if embedding is None:
-        return table
-    return pd.concat([table, embedding.table(plane, objects)], axis=1)
-
-
 def _together(tables: list[Any]) -> pd.DataFrame:
     import pandas as pd
 
     given = [each for each in tables if each is not None]
-    return pd.concat(given, ignore_index=True) if given else pd.DataFrame({"label": []})
+    return together(given) if given else pd.DataFrame({"label": []})
 
 
 def kept(table: pd.DataFrame, was: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,12 @@ import hashlib
 import math
 from typing import Any
 
-from ..errors import BadSetting, UnreadableFile, WrongWeights
+from ..errors import NameTaken, UnreadableFile, WrongWeights
 from ..models import Model, ModelMetadata
 from ..models.formats.skops_file import dump_skops, load_skops
-from ..models.library import user_folder, write_metadata
-from ..models.staging import commit, staged, written_to
+from ..models.library import entries, user_folder, write_metadata
+from ..models.places import place_of
+from ..models.staging import commit, name_taken, staged, written_to
 from .check import Check
 from .embedding import Embedding
 from .examples import ObjectClass, TeachSettings
@@ -30,7 +31,8 @@ def save(
     title : str
         What it is called on screen; by default its name.
     replace : bool
-        Overwrite an installed model of this name.
+        Overwrite an installed model of this name; one that ships or is shared stays, but is no
+        longer run by it.
 
     Returns
     -------
@@ -38,8 +40,10 @@ def save(
 
     Raises
     ------
+    NameTaken
+        A model of this name is installed, ships or is shared.
     BadSetting
-        It is no usable name, or taken.
+        It is no usable name.
     UnreadableFile
         The models folder cannot be written.
     MissingPackage
@@ -47,6 +51,7 @@ def save(
     """
     content = dump_skops(classifier.estimator)
     metadata = _metadata(classifier, name, title, hashlib.sha256(content).hexdigest())
+    check_name(name, replace=replace)
     folder = user_folder()
     with written_to(folder), staged(folder) as stage:
         (stage / name).mkdir()
@@ -54,6 +59,26 @@ def save(
         write_metadata(stage / name, metadata)
         commit(stage, replace=replace)
     return metadata
+
+
+def check_name(name: str, *, replace: bool) -> None:
+    """Refuse to cover another model, be it one that ships or is shared, unless that is asked for.
+
+    Raises
+    ------
+    NameTaken
+        There is such a model.
+    """
+    found = entries().get(name)
+    if found is None or replace:
+        return
+    if (place := place_of(found[1])) == "installed":
+        raise name_taken(name)
+    said = "ships with the package" if place == "shipped" else "is shared in your lab"
+    raise NameTaken(
+        f"A model '{name}' {said}, and yours would take its place",
+        hint="Choose another name, or ask to replace it.",
+    )
 
 
 def _metadata(classifier: TaughtClassifier, name: str, title: str, sha256: str) -> ModelMetadata:
@@ -70,7 +95,7 @@ def _metadata(classifier: TaughtClassifier, name: str, title: str, sha256: str) 
             "features": list(classifier.features),
             "classes": [each.model_dump(mode="json") for each in classifier.objects],
             "examples": dict(classifier.examples),
-            "embedding_sha256": None if embedding is None else embedding.model.metadata.sha256,
+            "embedding_sha256": None if embedding is None else embedding.sha256,
         },
         outputs=classifier.classes,
         metrics={} if math.isnan(accuracy) else {"cross_validated_accuracy": accuracy},
@@ -85,7 +110,7 @@ def open_taught(model: Model) -> TaughtClassifier:
     Raises
     ------
     BadSetting
-        The network whose embedding it was taught with is another now.
+        The network whose embedding it was taught with is not there.
     UnreadableFile, WrongWeights, UnsafeFile, MissingPackage
         Its file is damaged, not the one that was saved, of strange types, or needs a package.
     """
@@ -103,14 +128,9 @@ def open_taught(model: Model) -> TaughtClassifier:
             hint="Save it again, or get the files again.",
         ) from error
     _compare(metadata, estimator, len(features), tuple(each.name for each in objects))
-    embedding = Embedding.of(settings.embedding)
-    if embedding is not None:
-        sha256 = embedding.model.metadata.sha256
-        if sha256 != given.get("embedding_sha256"):
-            raise BadSetting(
-                f"'{metadata.name}' was taught with other weights of '{settings.embedding}'",
-                hint="Install those, or teach it again.",
-            )
+    embedding = None
+    if settings.embedding is not None:
+        embedding = Embedding.of_weights(settings.embedding, given.get("embedding_sha256"))
     accuracy = float(metadata.metrics.get("cross_validated_accuracy", math.nan))
     return TaughtClassifier(
         objects=objects,

@@ -10,78 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadSetting
-from ..inference.frames import Frames, as_grey
-from ..segmentation.measure import PixelSize
+from ..segmentation.large.source import Survey
+from ..steps import Steps
 from .check import Check, cross_validate
-from .crops import Objects, objects_of
+from .crops import Objects
+from .description import check_weights, describe, describe_steps
 from .embedding import Embedding
-from .estimators import make_estimator, values_of
+from .estimators import fit, make_estimator, values_of
 from .examples import (
     Key,
     ObjectClass,
     TeachSettings,
     check_classes,
+    check_examples,
     object_classes,
     place_columns,
     rows_of,
 )
-from .features import check_labels, plane_features
-from .judge import Judged, Judgement
+from .judge import Judged, Judgement, too_large
 from .result import table_of
 from .settings import ClassifySettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def describe(
-    labels: Any,
-    image: Any,
-    settings: TeachSettings | None = None,
-    *,
-    pixel_size: PixelSize = None,
-    axes: str | None = None,
-    channel: int | None = None,
-    region: tuple[int, int, int, int] | None = None,
-) -> pd.DataFrame:
-    """What classes are learnt from: `features`, and the embedding where the settings name one.
-
-    Parameters
-    ----------
-    labels, image, pixel_size, axes, channel, region
-        As in `features`.
-    settings : TeachSettings, optional
-
-    Returns
-    -------
-    DataFrame
-        One row an object: ``label``, place, features, ``embedding_<i>``.
-    """
-    import pandas as pd
-
-    settings = settings or TeachSettings()
-    frames = Frames.of(image, axes, channel, region)
-    labels = check_labels(frames, labels)
-    embedding = Embedding.of(settings.embedding)
-    tables = []
-    for index in frames.indices():
-        objects = objects_of(np.asarray(labels[index]))
-        table = _describe(objects, frames[index], pixel_size, embedding)
-        for axis, position in reversed(list(zip(frames.leading_axes, index, strict=True))):
-            table.insert(1, axis.lower(), position)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _describe(
-    objects: Objects, plane: NDArray[Any], pixel_size: PixelSize, embedding: Embedding | None
-) -> pd.DataFrame:
-    import pandas as pd
-
-    table = plane_features(objects, as_grey(plane), pixel_size)
-    if embedding is None:
-        return table
-    return pd.concat([table, embedding.table(plane, objects)], axis=1)
+__all__ = ["TaughtClassifier", "describe", "most_uncertain", "teach"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +96,9 @@ class TaughtClassifier:
         Raises
         ------
         BadSetting
-            A feature is missing.
+            A feature is missing, or was seen by another network.
         """
+        check_weights(table, self.embedding)
         place = place_columns(table)
         found = table_of(
             [((), table["label"].to_numpy(np.int64), self._judge(table))], "", self.classes
@@ -162,14 +116,20 @@ class TaughtClassifier:
             raise BadSetting(
                 f"'{self.reference}' was taught in µm", hint="Give the pixel size of the image."
             )
-        table = _describe(objects, plane, pixel_size, self.embedding)
-        judgement = self._judge(table)
+        steps = Steps(describe_steps(objects, plane, pixel_size, self.embedding))
+        for _ in steps:
+            yield Judged(0, len(objects))  # nothing is told before all is described
+        judgement = self._judge(steps.result)
         yield Judged(len(objects), len(objects))
         return judgement
 
     def warnings(self, plane: NDArray[Any], settings: ClassifySettings) -> tuple[str, ...]:
         """None."""
         return ()
+
+    def by_window(self, survey: Survey, settings: ClassifySettings) -> ClassifySettings:
+        """Not at all: what is measured depends on the grey values of the whole frame."""
+        raise too_large(self.reference or "What was taught")
 
     @property
     def needs_pixel_size(self) -> bool:
@@ -216,13 +176,12 @@ def teach(
     ------
     BadSetting
         There is no example, or of one class only; an object or a class is not there; or the table
-        was described with another embedding.
+        was described with another embedding, or with other weights of it.
     NoDevice
         scikit-learn is not installed.
     """
     settings = settings or TeachSettings()
-    if not examples:
-        raise BadSetting("There is no example yet", hint="Give a few objects of each class.")
+    check_examples(examples)
     defined = object_classes(sorted(set(examples.values()))) if classes is None else tuple(classes)
     check_classes(defined)
     if strange := set(examples.values()) - {each.name for each in defined}:
@@ -236,16 +195,17 @@ def teach(
     place = place_columns(table)
     columns = tuple(name for name in table.columns if name not in ("label", *place))
     _same_embedding(columns, settings)
+    embedding = Embedding.of(settings.embedding)
+    check_weights(table, embedding)
     rows = rows_of(table, examples)
     order = np.argsort(rows)
     number = {each.name: at for at, each in enumerate(taught)}
     truth = np.array([number[name] for name in examples.values()], np.intp)[order]
     values = values_of(table.iloc[rows[order]], columns)
-    estimator = make_estimator(settings).fit(values, truth)
+    estimator = fit(make_estimator(settings), values, truth)
     names = tuple(each.name for each in taught)
     checked = cross_validate(values, truth, names, columns, settings) if check else Check()
     counts = dict(zip(names, np.bincount(truth).tolist(), strict=True))
-    embedding = Embedding.of(settings.embedding)
     return TaughtClassifier(
         taught, columns, estimator, settings, counts, checked, embedding=embedding
     )

@@ -86,6 +86,7 @@ class Frames:
             )
         if kind not in "buif":
             raise BadImage(f"Values of type {image.dtype} are no grey values")
+        _check_types(axes, channel, region)
         axes = _guess_axes(shape, channel) if axes is None else axes.upper()
         if len(axes) != len(shape) or len(set(axes)) != len(axes) or not {"Y", "X"} <= set(axes):
             raise BadSetting(
@@ -215,6 +216,28 @@ class Frames:
     def grey(self, index: Index) -> NDArray[Any]:
         """One frame as (Y, X): the mean of its samples where it is RGB."""
         return as_grey(self[index])
+
+
+def _check_types(axes: Any, channel: Any, region: Any) -> None:
+    """Refuse what is of no type that `Frames.of` takes.
+
+    Raises
+    ------
+    BadSetting
+        With what it should be.
+    """
+    if axes is not None and not isinstance(axes, str):
+        raise BadSetting(f"Axes cannot be {axes!r}", hint="Name each by one letter, like 'TYX'.")
+    if channel is not None and not isinstance(channel, int | np.integer):
+        raise BadSetting(f"A channel cannot be {channel!r}", hint="Give its number, from 0.")
+    if region is None:
+        return
+    whole = (isinstance(side, int | np.integer) for side in np.atleast_1d(region).tolist())
+    if np.shape(region) != (4,) or not all(whole):
+        raise BadSetting(
+            f"A region cannot be {region!r}",
+            hint="Give the first row, the row after the last, and the columns likewise.",
+        )
 
 
 def _within(part: slice, length: int, at: int) -> slice:

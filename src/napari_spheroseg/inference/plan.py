@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import BadSetting
 from ..models import Model
 from .memory import GIGABYTE, memory_use
 
@@ -44,7 +45,7 @@ def batch_for(model: Model, tile: tuple[int, int], device: str, tiles: int) -> i
 
     On a CPU one at a time: more are no faster there.
     """
-    if device.partition(":")[0] in ("cpu", "gpu"):
+    if device.partition(":")[0] in ("cpu", "gpu") or model.metadata.is_graph:
         return 1
     use = memory_use(device)
     free = (use.vram or use.ram).free
@@ -64,7 +65,14 @@ def network_bytes(model: Model, tile: tuple[int, int]) -> tuple[int, int]:
     model : Model
     tile : (int, int)
         Height and width in pixels.
+
+    Raises
+    ------
+    BadSetting
+        Its network is an ONNX graph.
     """
+    if model.metadata.is_graph:
+        raise BadSetting(f"What the ONNX graph of '{model.metadata.name}' needs is not known")
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -92,7 +100,7 @@ def network_bytes(model: Model, tile: tuple[int, int]) -> tuple[int, int]:
 
     with torch.device("meta"), torch.inference_mode():
         network = networks.create(model.metadata.network, **model.metadata.arguments).eval()
-        image = torch.empty(1, model.metadata.preparation.channels, *tile)
+        image = torch.empty(1, model.metadata.in_channels, *tile)
         with Follow():  # type: ignore[no-untyped-call]
             network(image)
     weights = sum(each.nbytes for each in network.state_dict().values())

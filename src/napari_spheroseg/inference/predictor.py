@@ -273,7 +273,7 @@ class Predictor:
         BadSetting
             It has other channels than the network takes.
         """
-        takes = self.model.metadata.preparation.channels
+        takes = self.model.metadata.in_channels
         if tiles.shape[1] != takes:
             raise BadSetting(
                 f"'{self.model.metadata.name}' takes {takes} channel{'s' * (takes > 1)}, "
@@ -286,10 +286,24 @@ class Predictor:
         output = self._backend.predict(np.ascontiguousarray(tiles))
         if self.model.metadata.task == "segmentation":
             output = _sigmoid(output)
+            output = self._as_outputs(output)
         shape = (tiles.shape[2], tiles.shape[3])
         if output.shape[2:] == shape:
             return output
         return np.stack([_resize_maps(maps, shape) for maps in output])
+
+    def _as_outputs(self, maps: Float) -> Float:
+        """One map an output: of several that are one, the largest counts, as in HiTMicTools."""
+        metadata = self.model.metadata
+        if len(metadata.outputs) == 1 and maps.shape[1] > 1:
+            return np.asarray(maps.max(axis=1, keepdims=True))
+        if maps.shape[1] != len(metadata.outputs):
+            raise WrongWeights(
+                f"The network of '{metadata.name}' gives {maps.shape[1]} maps, and its model.json "
+                f"names {len(metadata.outputs)} outputs",
+                hint="Install the model again, from where it came.",
+            )
+        return maps
 
     def give_way(self, error: OutOfMemory, batch: int, tile: int) -> None:
         """One rung down the ladder, or raise the error at its end.
@@ -375,5 +389,7 @@ def _resize_maps(maps: Float, shape: tuple[int, int]) -> Float:
     """Bilinear resize of (K, y, x), as the published service does before its threshold."""
     if maps.shape[1:] == tuple(shape):
         return maps
-    size = (shape[1], shape[0])
-    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in maps])
+    resized = np.empty((len(maps), *shape), maps.dtype)
+    for each, wide in zip(maps, resized, strict=True):
+        cv2.resize(each, shape[::-1], dst=wide, interpolation=cv2.INTER_LINEAR)
+    return resized

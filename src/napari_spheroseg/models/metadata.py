@@ -106,11 +106,10 @@ class Crop(Settings):
     margin: int = Field(
         0, ge=0, description="Pixels around the bounding box that are seen as well."
     )
-    lift: bool = Field(
+    mask_channel: bool = Field(
         False,
-        description="What surrounds the object is seen, too, but darker than anything in the "
-        "object: its grey values lie in [0, 0.4], those of the object in [0.5, 1]. `mask_outside` "
-        "then says nothing.",
+        description="The network sees what surrounds the object, too, and as its last channel "
+        "where the object is. `mask_outside` then says nothing.",
     )
     normalise: Literal["image", "object"] = Field(
         "image",
@@ -131,6 +130,10 @@ class TrainingData(Settings):
 
 TAUGHT = ("forest", "logistic")
 """What stands for the network in classifiers that were taught by examples."""
+
+
+GRAPH = "onnx"
+"""What stands for the network where only its ONNX graph is known."""
 
 
 class ModelMetadata(Settings):
@@ -162,13 +165,30 @@ class ModelMetadata(Settings):
     source_sha256: str | None = Field(None, description="Of that file, as it was installed.")
 
     @property
+    def in_channels(self) -> int:
+        """Channels that its network takes: those of the image, and of a crop its mask."""
+        return self.preparation.channels + (self.crop is not None and self.crop.mask_channel)
+
+    @property
     def is_taught(self) -> bool:
         """Whether it is a classifier that was taught by examples: no network, and no torch."""
         return self.network in TAUGHT
 
     @property
+    def is_graph(self) -> bool:
+        """Whether its network is an ONNX graph, which is run as it is."""
+        return self.network == GRAPH
+
+    @property
+    def keeps_file(self) -> bool:
+        """Whether its file is kept as it came, and is not the weights of a network of ours."""
+        return self.is_taught or self.is_graph
+
+    @property
     def weights_file(self) -> str:
         """Name of the file in its folder that `sha256` is of."""
+        if self.is_graph:
+            return "network.onnx"
         return "classifier.skops" if self.is_taught else "weights.safetensors"
 
     @property

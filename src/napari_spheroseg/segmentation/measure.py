@@ -164,6 +164,13 @@ def measure_plane(
     return pd.DataFrame(dict(zip(column_names(pair), columns, strict=True)))
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as mappings of plain values: ``table.to_dict("records")``, many times faster."""
+    names = list(table.columns)
+    columns = (table[name].tolist() for name in names)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def _measure_each(
     labels: NDArray[np.int32],
     boxes: list[Box],

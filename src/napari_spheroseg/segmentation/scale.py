@@ -14,7 +14,7 @@ from ..inference.prepare import with_grey_range, working_shape
 from ..models import Preparation
 from ..steps import Steps
 from .geometry import count_pixels
-from .labelling import label
+from .labelling import object_areas
 from .settings import PostProcessing
 
 _WORTH_IT = 1.15  # a second look at less than this factor shows nothing new
@@ -84,8 +84,8 @@ def look(
     preparation = with_grey_range(preparation, plane)
     tiles = count_tiles(shape, preparation)
     maps = yield from _count(predictor.predict(plane, preparation), 0, tiles + 1)
-    labels = label(maps[0], settings, maps[1] if len(maps) > 1 else None)
-    better = better_scale(usual_diameter(labels), shape, preparation)
+    areas = object_areas(maps[0], settings, maps[1] if len(maps) > 1 else None)
+    better = better_scale(diameter_of_areas(areas), shape, preparation)
     if better is None:
         yield TileDone(tiles, tiles)
         return maps

@@ -33,6 +33,12 @@ def smoothed(
     return blurred
 
 
+def box_of(stats: NDArray[Any]) -> Box:
+    """The window of an object whose x, y, width and height come first in its statistics."""
+    x, y, width, height = stats[:4].tolist()
+    return slice(y, y + height), slice(x, x + width)
+
+
 def part_of(values: NDArray[Any], window: Box, around: Box) -> NDArray[Any]:
     """Those of a window, of the values of a wider one."""
     y, x = (

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .. import models, networks
-from ..errors import SpherosegError
+from ..errors import BadSetting, SpherosegError
 from ..models import ModelMetadata, Preparation
 from .pairs import Dataset
 from .samples import InOrder, Samples, Validation, to_tensors
@@ -35,6 +35,11 @@ def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
     own: dict[str, Any] = {"name": settings.name, "title": settings.title or settings.name}
     if settings.start is not None:
         start = models.load(settings.start)
+        if start.metadata.is_graph:
+            raise BadSetting(
+                f"'{start.metadata.name}' came as an ONNX graph, which does not learn",
+                hint="Start from another model, or a new network.",
+            )
         network, metadata = start.network.train(), start.metadata  # Lightning keeps the mode
         own["preparation"] = metadata.preparation.replace(**settings.preparation)
         if settings.dropout is not None:

@@ -96,6 +96,12 @@ def test_a_name_that_is_taken_is_refused(tuned):
         keep(tuned, "mine")
 
 
+def test_a_model_that_ships_is_covered_only_when_asked(tuned):
+    with pytest.raises(NameTaken, match="ships"):
+        keep(tuned, "unet")
+    assert keep(tuned, "unet", replace=True).outputs == ("bright", "dark")
+
+
 def test_what_was_known_of_a_class_of_the_same_name_is_kept():
     network = classifier().network
     new = with_classes(network, ("round", "long"), ("flat", "long"), ARGUMENTS)

@@ -78,9 +78,9 @@ def test_probabilities_of_an_object_add_up_to_1(bank):
     assert probabilities(small(), bank.crops).sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_what_was_lifted_stays_above_its_surroundings_when_crops_are_varied(bank):
-    crops = torch.where(torch.from_numpy(bank.crops[:4] > 0), 0.7, 0.3)
-    varied = vary(crops, np.random.default_rng(0), lift=True)
-    assert (varied[crops == 0.7] >= 0.5).all()
-    assert (varied[crops == 0.3] <= 0.4).all()
-    assert not torch.equal(varied, crops)
+def test_a_mask_is_turned_with_its_crop_and_not_varied_otherwise(bank):
+    grey = torch.from_numpy(bank.crops[:4].astype(np.float32))
+    masked = torch.cat([grey, (grey > 0).float()], dim=1)
+    varied = vary(masked, np.random.default_rng(0), has_mask=True)
+    assert torch.equal(varied[:, 1:], (varied[:, :1] > 0).float())
+    assert not torch.equal(varied[:, :1], grey)

@@ -13,6 +13,7 @@ from napari_spheroseg import models
 from napari_spheroseg.classification.examples import TeachSettings, object_classes
 from napari_spheroseg.classification.store import save
 from napari_spheroseg.classification.teach import describe, teach
+from napari_spheroseg.widgets.classify.choice import OPEN, TEACH
 
 COLOURS = {each.name: each.colour for each in object_classes(["disc", "rod"])}
 
@@ -415,6 +416,6 @@ def test_the_widget_opens_without_torch_and_scikit_learn():
 def test_models_of_other_tasks_are_not_offered(desk, shapes):
     desk.widget.model.reset_choices()
     tasks = {
-        models.info(name).task for name in desk.widget.model.choices if name != "Teach your own"
+        models.info(name).task for name in desk.widget.model.choices if name not in (TEACH, OPEN)
     }
     assert tasks == {"classification"}

@@ -79,6 +79,8 @@ def open_backend(
         raise BadSetting(
             f"There is no precision '{precision}'", hint=f"There are: {', '.join(PRECISIONS)}."
         )
+    if backend == "auto" and model.metadata.is_graph:
+        backend = "torch"  # which hands it on to ONNX Runtime; there is nothing to convert
     if backend != "auto":
         adapter: type[Backend] = BACKENDS[backend]
         return adapter(model, device, precision)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from ...errors import BadSetting
 from ...models import Model
 from ...readwrite.atomic import UMASK
 
@@ -52,14 +53,21 @@ def as_onnx(model: Model) -> Path:
     ------
     NoWeights, WrongWeights, UnreadableFile
         The model cannot be opened.
+    BadSetting
+        It is a graph already.
     Exception
         Whatever the exporter cannot convert.
     """
+    if model.metadata.is_graph:
+        raise BadSetting(
+            f"'{model.metadata.name}' came as an ONNX graph, and is not converted",
+            hint="It runs with the backend 'auto'; share it as a bundle.",
+        )
     path = _usable(cache_folder()) / f"{_key(model)}.onnx"
     if not path.is_file():
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
-                _convert(model.borrow(), model.metadata.preparation.channels, path)
+                _convert(model.borrow(), model.metadata.in_channels, path)
     with contextlib.suppress(OSError):  # gone by now, or of somebody else
         path.touch()
     _forget_oldest(path)

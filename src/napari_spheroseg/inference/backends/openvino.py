@@ -73,7 +73,8 @@ class OpenVinoBackend:
         self._compile = partial(core.compile_model, device_name=plugin, config=settings)
         self._compiled: OrderedDict[Shape | None, _Compiled] = OrderedDict()
         side = preparation.long_side or preparation.tile or 512
-        self._for((1, preparation.channels, *(preparation.size or (side, side))))  # fails here
+        sides = preparation.size or (side, side)
+        self._for((1, model.metadata.in_channels, *sides))  # fails here
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw output (B, K, H', W') of a batch (B, C, H, W)."""

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Box
-from ..labelling import finish, open_and_close, smoothing
+from ..labelling import finish, open_and_close
 from ..settings import PostProcessing
+from ..splitting import smoothing
 from .components import SURE, Components, Mask, MaskOf, connect
 from .maps import Map, Maps
 from .room import Room

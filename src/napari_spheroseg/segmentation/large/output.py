@@ -12,6 +12,7 @@ from ...readwrite.geojson import PolygonFile, write_geojson
 from ...readwrite.images import TIFF, ZARR, stem_of
 from ...readwrite.omezarr import write_label_pyramid
 from ...readwrite.tiff import write_large_labels
+from ..measure import records
 
 if TYPE_CHECKING:
     from ..recipe import Recipe
@@ -79,8 +80,8 @@ class Output:
                 self.labels.rename(folder / "old")
             (folder / "labels").rename(self.labels)
         content = PolygonFile(found.polygons, axes, size, recipe.model_dump(mode="json"))
-        rows = found.table.to_dict("records")
-        write_geojson(self.folder / f"{self.stem}_polygons.geojson", content, rows)  # type: ignore[arg-type]
+        polygons = self.folder / f"{self.stem}_polygons.geojson"
+        write_geojson(polygons, content, records(found.table))
         if self.with_table:
             with replacing(self.folder / f"{self.stem}_measurements.csv") as temporary:
                 found.table.to_csv(temporary, index=False)

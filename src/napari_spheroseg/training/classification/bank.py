@@ -31,20 +31,20 @@ class Bank:
 
     Attributes
     ----------
-    crops : ndarray of float16, (N, 1, size, size)
+    crops : ndarray of float16, (N, C, size, size)
         Half the memory; the last digits are noise anyway.
     kinds : ndarray of int64, (N,)
         Numbers of the classes.
     sources : tuple of str
         Where each comes from.
-    lift : bool
-        As in `Crop`.
+    has_mask : bool
+        Whether the last channel says where the object is: `mask_channel` of `Crop`.
     """
 
     crops: NDArray[np.float16]
     kinds: NDArray[np.int64]
     sources: tuple[str, ...]
-    lift: bool = False
+    has_mask: bool = False
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -111,7 +111,7 @@ class Sample:
     image : ndarray of float32, (y, x)
         In [0, 1].
     mask : ndarray of bool, (y, x)
-    crop : ndarray of float32, (1, size, size)
+    crop : ndarray of float32, (C, size, size)
         Cut out of them.
     kind : int
         Number of its class.
@@ -161,11 +161,11 @@ def samples(
         yield Sample(image, mask, crop, number % kinds, example.source)
 
 
-def fill(found: Iterable[Sample], lift: bool = False) -> Bank:
-    """A bank of the crops of samples, of which the rest is let go; `lift` as in `Crop`."""
+def fill(found: Iterable[Sample], has_mask: bool = False) -> Bank:
+    """A bank of the crops of samples, of which the rest is let go; `has_mask` as in `Bank`."""
     crops, kinds, sources = [], [], []
     for each in found:
         crops.append(each.crop.astype(np.float16))
         kinds.append(each.kind)
         sources.append(each.source)
-    return Bank(np.stack(crops), np.array(kinds, np.int64), tuple(sources), lift)
+    return Bank(np.stack(crops), np.array(kinds, np.int64), tuple(sources), has_mask)

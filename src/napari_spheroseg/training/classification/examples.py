@@ -78,7 +78,7 @@ def crop_of(image: Float, mask: Mask, crop: Crop, preparation: Preparation) -> F
 
     Returns
     -------
-    ndarray of float32, (1, size, size)
+    ndarray of float32, (C, size, size)
     """
     objects = objects_of(mask.astype(np.uint8))
     return np.asarray(next(crops(image[None], objects, crop, preparation))[0], np.float32)

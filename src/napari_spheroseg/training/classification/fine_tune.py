@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from ... import networks
-from ...classification.examples import Key
+from ...classification.examples import FEWEST, Key
 from ...classification.features import check_labels
+from ...classification.store import check_name
 from ...errors import BadSetting
 from ...inference.frames import Frames
 from ...inference.prepare import prepare
@@ -28,8 +29,6 @@ from .examples import Example, Variation, crop_of, varied, window
 from .learner import Learner, probabilities
 from .settings import Learning
 
-FEWEST = 20
-"""Examples of each class that are needed: a quarter is kept to measure."""
 LEARNING = Learning(steps=200, learning_rate=1e-3, warm_up=20, average=0.95)
 VARIATION = Variation(scale=(0.8, 1.25), invert=0, gamma=0.3, gain=0.3, shift=0.05, noise=0.02)
 _KEPT = 0.25
@@ -136,7 +135,7 @@ def fine_tune_steps(
     return _model(model, learner.average, classes, len(learnt_from), right)
 
 
-def keep(model: Model, name: str, *, replace: bool = False) -> ModelMetadata:
+def keep(model: Model, name: str, *, title: str = "", replace: bool = False) -> ModelMetadata:
     """Install a model that is in memory.
 
     Parameters
@@ -145,6 +144,8 @@ def keep(model: Model, name: str, *, replace: bool = False) -> ModelMetadata:
         From `fine_tune`.
     name : str
         What to call it.
+    title : str
+        What it is called on screen; by default as the model it was made from, "fine-tuned".
     replace : bool
         Overwrite an installed model of this name.
 
@@ -155,12 +156,15 @@ def keep(model: Model, name: str, *, replace: bool = False) -> ModelMetadata:
 
     Raises
     ------
+    NameTaken
+        A model of this name is installed, ships or is shared.
     BadSetting
-        The name is taken or no usable name.
+        It is no usable name.
     UnreadableFile
         The models folder cannot be written.
     """
-    metadata = model.metadata.replace(name=name)
+    metadata = model.metadata.replace(name=name, title=title or model.metadata.title)
+    check_name(name, replace=replace)
     folder = user_folder()
     with written_to(folder), staged(folder) as stage:
         metadata = write_model(stage / name, model, metadata)
@@ -267,7 +271,7 @@ def _bank(
         np.stack([crop_of(i, m, crop, preparation) for i, m, _ in objects]).astype(np.float16),
         np.array([kind for *_, kind in objects], np.int64),
         ("annotated",) * len(objects),
-        crop.lift,
+        crop.mask_channel,
     )
 
 

@@ -20,7 +20,7 @@ SOLID = 0.94
 """Part of its convex hull that an intact object fills at least."""
 RAGGED = 0.85
 """Part of its convex hull that an irregular object fills at most."""
-_LEAST_AREA = 150  # px; the outline of what is smaller is a matter of pixels
+_LEAST_AREA = 400  # px; what is smaller is a cell beside a spheroid, or an outline of few pixels
 
 
 class FoundSpheroids:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...classification.crops import AROUND, LIFT
 from ...errors import SpherosegError
 from .bank import Bank
 from .settings import Learning
@@ -77,7 +76,7 @@ class Learner:
         kinds = rng.integers(len(self._of_kind), size=self.settings.batch_size)
         chosen = [self._of_kind[kind][rng.integers(len(self._of_kind[kind]))] for kind in kinds]
         crops = torch.from_numpy(self.bank.crops[chosen].astype(np.float32))
-        return vary(crops, rng, self.bank.lift), torch.from_numpy(self.bank.kinds[chosen])
+        return vary(crops, rng, self.bank.has_mask), torch.from_numpy(self.bank.kinds[chosen])
 
     def _factor(self) -> float:
         """Part of the learning rate: warm-up, then half a cosine."""
@@ -115,19 +114,18 @@ class Learner:
         self._optimiser.load_state_dict(state["optimiser"])
 
 
-def vary(crops: Tensor, rng: np.random.Generator, lift: bool = False) -> Tensor:
+def vary(crops: Tensor, rng: np.random.Generator, has_mask: bool = False) -> Tensor:
     """Crops mirrored, turned by quarters, and of another gamma and contrast.
 
-    What lies outside of an object is 0 and stays 0.
+    What is 0, such as all that lies outside of an object that was masked, stays 0.
 
     Parameters
     ----------
     crops : Tensor
         (B, C, y, x), in [0, 1].
     rng : Generator
-    lift : bool
-        Whether objects lie in the upper half of the range and their surroundings in the lower,
-        which are then both varied alike.
+    has_mask : bool
+        Whether the last channel is a mask, which has no contrast to vary.
     """
     if rng.random() < 0.5:
         crops = crops.flip(-1)
@@ -135,12 +133,9 @@ def vary(crops: Tensor, rng: np.random.Generator, lift: bool = False) -> Tensor:
     shape = (len(crops), 1, 1, 1)
     gamma = torch.from_numpy(np.exp(rng.uniform(-0.3, 0.3, shape)).astype(np.float32))
     gain = torch.from_numpy(np.exp(rng.uniform(-0.4, 0.15, shape)).astype(np.float32))
-    if not lift:
-        return (crops**gamma * gain).clamp(0, 1)
-    inside = crops > (LIFT + AROUND) / 2
-    grey = torch.where(inside, (crops - LIFT) / (1 - LIFT), crops / AROUND).clamp(0, 1)
+    grey = crops[:, :-1] if has_mask else crops
     grey = (grey**gamma * gain).clamp(0, 1)
-    return torch.where(inside, LIFT + (1 - LIFT) * grey, AROUND * grey)
+    return torch.cat([grey, crops[:, -1:]], dim=1) if has_mask else grey
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Waves = tuple[tuple[int, float, float], ...]
 CLASSES = ("intact", "irregular", "fragmented", "out-of-focus")
-BLUR = (0.08, 0.3)
+BLUR = (0.15, 0.4)
 """Least and largest radius of the blur of what is out of focus, in diameters."""
 
 

@@ -9,13 +9,18 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from psygnal import Signal
 
+from ...classification.offers import Offer
+from ..image_layers import images_of
 from ..news import news
 from ..offered import first_model, offered_models
-from ..parts import align
+from ..parts import SHORT, align
+from .opening import Opening
 from .pair import Pair, fitting
 
 TEACH = "Teach your own"
 """The model that is none: classes are learnt from examples. No model can have a name of spaces."""
+OPEN = "Open a file…"
+"""Another that is none: a file is asked for, and its classifier offered beside the models."""
 
 _CHANGES = ("inserted", "removed", "reordered")
 
@@ -30,6 +35,8 @@ class Choice(Container):
     Attributes
     ----------
     labels_layer, image, model : ComboBox
+    opening : Opening
+        Asks for classifiers in files.
     labels_chosen, image_chosen : Signal
         Others were chosen, by the user or because layers came and went.
     """
@@ -39,6 +46,7 @@ class Choice(Container):
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
+        self._opened: dict[str, Offer] = {}
         self.labels_layer = ComboBox(
             name="labels", label="Labels", choices=self._labels, tooltip="The objects"
         )
@@ -52,15 +60,21 @@ class Choice(Container):
         self.model = ComboBox(
             name="model",
             label="Model",
-            choices=_models,
-            tooltip=f"{TEACH}: by examples that you click",
+            choices=self._models,
+            tooltip=f"{TEACH}: by examples that you click. {OPEN} A collection, or a classifier of "
+            "measurements such as pi_classification",
         )
+        self.model.native.setSizeAdjustPolicy(SHORT)  # not as wide as the longest name of a file
         first = first_model("classification")
         if first in self.model.choices:
             self.model.value = first
         super().__init__(widgets=[self.labels_layer, self.image, self.model], labels=True)
         self.margins = (0, 0, 0, 0)
         align(self)
+        self.opening = Opening(self.native)
+        self.opening.opened.connect(self.offer)
+        self._model = self.model.value
+        self.model.changed.connect(self._on_model)
         self.refresh()
         active = viewer.layers.selection.active
         if isinstance(active, Labels):
@@ -70,12 +84,24 @@ class Choice(Container):
         self.image.changed.connect(self.image_chosen.emit)
         for name in _CHANGES:
             getattr(viewer.layers.events, name).connect(self.refresh)
-        news.models_changed.connect(self.model.reset_choices)
+        news.models_changed.connect(self._offer_models)
 
     @property
     def is_teaching(self) -> bool:
         """Whether classes are learnt from examples."""
         return bool(self.model.value == TEACH)
+
+    @property
+    def allow(self) -> str | None:
+        """SHA-256 of the file that the user allowed for the chosen model."""
+        offer = self._opened.get(self.model.value)
+        return None if offer is None else offer.unsafe
+
+    def offer(self, offer: Offer) -> None:
+        """Offer a classifier of a file beside the models, and choose it."""
+        self._opened[offer.reference] = offer
+        self._offer_models()
+        self.model.value = offer.reference
 
     def pair(self) -> Pair | None:
         """The chosen layers, as they are now; None without labels.
@@ -108,7 +134,14 @@ class Choice(Container):
             getattr(self._viewer.layers.events, name).disconnect(self.refresh)
         for layer in self._viewer.layers:
             layer.events.name.disconnect(self.refresh)
-        news.models_changed.disconnect(self.model.reset_choices)
+        news.models_changed.disconnect(self._offer_models)
+        self.opening.abandon()
+
+    def _on_model(self) -> None:
+        if self.model.value == OPEN:
+            self.model.value = self._model
+            self.opening.start()
+        self._model = self.model.value
 
     def _on_labels(self) -> None:
         self._offer_image()
@@ -129,8 +162,19 @@ class Choice(Container):
         return [(each.name, each) for each in self._viewer.layers if isinstance(each, Labels)]
 
     def _images(self, _: Any = None) -> list[tuple[str, Image]]:
-        return [(each.name, each) for each in self._viewer.layers if isinstance(each, Image)]
+        return [(each.name, each) for each in images_of(self._viewer.layers)]
 
+    def _offer_models(self) -> None:
+        """Offer what there is now; what is new would else stand below all that was there."""
+        chosen = self.model.value
+        with self.model.changed.blocked():
+            self.model.native.clear()
+            self.model.reset_choices()
+            if chosen in self.model.choices:
+                self.model.value = chosen
+        if self.model.value != chosen:
+            self.model.changed.emit(self.model.value)
 
-def _models(_: Any = None) -> list[tuple[str, str]]:
-    return [*offered_models("classification"), (TEACH, TEACH)]
+    def _models(self, _: Any = None) -> list[tuple[str, str]]:
+        opened = [(each.title, each.reference) for each in self._opened.values()]
+        return [*offered_models("classification"), *opened, (TEACH, TEACH), (OPEN, OPEN)]

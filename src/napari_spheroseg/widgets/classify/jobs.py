@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import models
@@ -28,12 +29,15 @@ class RunJob:
     subject : Subject
     model, device : str
     threads : int
+    allow : str or None
+        SHA-256 of a file that the user allowed to be opened, though it could run code.
     """
 
     subject: Subject
     model: str
     device: str
     threads: int
+    allow: str | None = None
 
     def steps(self) -> Generator[Any, None, Outcome]:
         """Look at the objects, load the model, classify."""
@@ -41,17 +45,18 @@ class RunJob:
         from ...classification.teach import TaughtClassifier
 
         stock = yield from take_stock(self.subject)
-        metadata = models.info(self.model)
-        if not metadata.is_taught:
+        known = {each.name: each for each in models.known()}.get(self.model)
+        if known is None or not known.is_taught:
             if not self.subject.has_image:
+                title = Path(self.model).name if known is None else known.title
                 raise BadImage(
-                    f"'{metadata.title}' needs the image of the objects",
+                    f"'{title}' needs the image of the objects",
                     hint="Choose the image that the labels are of.",
                 )
             from ...inference.devices import use_threads
 
             use_threads(self.threads)
-        judge = open_judge(self.model, self.device)
+        judge = open_judge(self.model, self.device, allow=self.allow)
         if isinstance(judge, TaughtClassifier) and not self.subject.has_image:
             described = yield from take_stock(self.subject, learn=judge.settings)
             table = judge.predict(described.features)

@@ -10,23 +10,25 @@ from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QComboBox, QLabel, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QColorDialog, QLabel, QMessageBox, QSizePolicy
 from superqt import QCollapsible
 
 from ... import models
 from ...classification.check import Check
 from ...classification.examples import TeachSettings
+from ...classification.stock import Subject
 from ...classification.teach import TaughtClassifier
 from ...errors import BadSetting
 from ..news import news
-from ..parts import row, text
+from ..offered import first_model
+from ..parts import SHORT, row, text
 from ..work import Work
 from .jobs import CheckJob, Saved, SaveJob
 from .report import as_html, headline
 from .session import Outcome, Session
+from .tuning import Tuning
 
 _CHECK_AFTER = 700  # ms without another example
-_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _METHODS = [("Random forest", "forest"), ("Logistic regression", "logistic")]
 
 
@@ -48,6 +50,8 @@ class Teaching(Container):
         Confusion matrix and features.
     model_name : LineEdit
     save : PushButton
+    tuning : Tuning
+        Fine-tunes a network, once there are enough examples.
     learn_again : Signal
         How to learn was changed.
     """
@@ -85,12 +89,13 @@ class Teaching(Container):
             tooltip="Measured features tell what can be described; what a network sees of an "
             "object as well tells more, and is slower.",
         )
-        self.embedding.native.setSizeAdjustPolicy(_SHORT)
+        self.embedding.native.setSizeAdjustPolicy(SHORT)
         self.embedding.native.setMinimumContentsLength(8)
         self.model_name = LineEdit(name="model_name", value="my_classes")
         self.save = PushButton(
             text="Save as model", tooltip="To run on other images, here and in a batch"
         )
+        self.tuning = Tuning(lambda: self.model_name.value.strip(), self._to_tune, self._replace)
         how = Container(widgets=[self.method, self.embedding], labels=True)
         how.margins = (0, 0, 0, 0)
         super().__init__(
@@ -99,6 +104,7 @@ class Teaching(Container):
                 row(self.add, self.remove, self.colour),
                 row(self.undo, self.uncertain),
                 self.accuracy,
+                self.tuning,
                 row(self.model_name, self.save),
             ],
             labels=False,
@@ -123,9 +129,10 @@ class Teaching(Container):
         """How to learn."""
         return TeachSettings(method=self.method.value, embedding=self.embedding.value or None)
 
-    def show_session(self, session: Session | None) -> None:
+    def show_session(self, session: Session | None, subject: Subject | None = None) -> None:
         """Show how far a session is; its classes are cross-validated when nobody clicks."""
         self._session = session
+        self.tuning.show_session(subject, session)
         examples = {} if session is None else session.present
         outcome = None if session is None else session.outcome
         taught = None if outcome is None else outcome.taught
@@ -185,6 +192,15 @@ class Teaching(Container):
         yes = QMessageBox.StandardButton.Yes
         return QMessageBox.question(self.native, title, question) == yes
 
+    def _replace(self, title: str, question: str) -> bool:
+        return self.ask(title, question)  # tests, and scripts, answer otherwise
+
+    def _to_tune(self) -> str | None:
+        """The network that is learnt from, or the default one."""
+        names = [name for _, name in _embeddings() if name]
+        first = first_model("classification")
+        return self.embedding.value or (first if first in names else next(iter(names), None))
+
     def _start_save(self) -> None:
         assert self._saving is not None
         self.save.enabled = False
@@ -201,7 +217,7 @@ class Teaching(Container):
     def _on_save_end(self) -> None:
         self.save.enabled = True
         question, self._taken = self._taken, ""
-        if question and self.ask("Save as model", f"{question}. Overwrite it?"):
+        if question and self.ask("Save as model", f"{question}. Replace it?"):
             assert self._saving is not None
             self._saving = self._saving.over()
             self._start_save()
@@ -216,6 +232,7 @@ class Teaching(Container):
         news.models_changed.disconnect(self.embedding.reset_choices)
         self._check.abandon()
         self._save.abandon()
+        self.tuning.abandon()
 
 
 def _embeddings(_: Any = None) -> list[tuple[str, str]]:

@@ -41,9 +41,10 @@ class ClassifyWidget(Container):
     Notes
     -----
     Children that scripts can set: ``image`` (None: shapes alone), ``labels``, ``model`` (a name,
-    or ``choice.TEACH``), ``run`` (becomes Cancel while it runs), ``progress``. ``results`` holds
-    the tables (``results.classes.selected``, ``results.objects.selected``), ``deeds`` the buttons
-    below them, ``teaching`` what is used to teach.
+    or ``choice.TEACH``; ``choice.offer`` adds one of a file), ``run`` (becomes Cancel while it
+    runs), ``progress``. ``results`` holds the tables (``results.classes.selected``,
+    ``results.objects.selected``), ``deeds`` the buttons below them, ``teaching`` what is used to
+    teach.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -84,6 +85,7 @@ class ClassifyWidget(Container):
         self.choice.labels_chosen.connect(self._choose_labels)
         self.choice.image_chosen.connect(self._choose_image)
         self.model.changed.connect(self._choose_model)
+        self.teaching.tuning.tuned.connect(self._choose_tuned)
         self.run.changed.connect(self._run_or_cancel)
         self._viewer.layers.events.removed.connect(self._forget_layers)
         for name in _SLICES:
@@ -111,6 +113,9 @@ class ClassifyWidget(Container):
         if self.choice.is_teaching and session is not None and not session.lesson.examples:
             session.begin_with_result()
         self.show_all()
+
+    def _choose_tuned(self, name: str) -> None:
+        self.model.value = name
 
     def _listen(self, labels: Labels | None) -> None:
         """To edits of these labels, and no others."""
@@ -147,7 +152,7 @@ class ClassifyWidget(Container):
             session.begin(pair.subject.frames.leading_axes)
         self.results.show_results(pair, session, self.choice.is_teaching)
         self.teaching.visible = self.choice.is_teaching
-        self.teaching.show_session(session)
+        self.teaching.show_session(session, None if pair is None else pair.subject)
         self.teach.bind(pair)
         self.deeds.refresh()
         if not self._run.running:
@@ -168,7 +173,9 @@ class ClassifyWidget(Container):
                     "There are no labels", hint="Segment an image first, or open its labels."
                 )
             wanted = preferences()
-            job = RunJob(pair.subject, self.model.value, wanted.device, wanted.threads)
+            job = RunJob(
+                pair.subject, self.model.value, wanted.device, wanted.threads, self.choice.allow
+            )
         except SpherosegError as error:
             show_error(str(error))
             return
