@@ -19,6 +19,7 @@ from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
 from napari_spheroseg.models.metadata import TrainingData
 from napari_spheroseg.training.runs import Run
 from napari_spheroseg.training.settings import TrainingSettings
+from napari_spheroseg.training.trainer import SPLIT
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 RECIPES = ("training", "refining", "finishing")  # each starts from what the one before made
@@ -177,6 +178,7 @@ def ship(name: str, data: Path, runs: Path) -> None:
     metadata = trained.metadata.replace(
         title=recipes[0].title,
         preparation=trained.metadata.preparation.replace(**recipes[0].preparation),
+        post_processing={**SPLIT, **recipes[0].post_processing},
         training_data=training_data(data, sources),
         licence="MIT",
         description=f"{ABOUT[name]} For spheroids and organoids, dark or bright, in brightfield "

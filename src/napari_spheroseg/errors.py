@@ -90,6 +90,11 @@ class Busy(SpherosegError, TimeoutError):
     """Others have what was asked for, and did not give it back in time."""
 
 
+def brief(error: Exception | str) -> str:
+    """The beginning of what another package says, as one line."""
+    return " ".join(str(error).split())[:200]
+
+
 def reason(error: Exception) -> str:
     """What to tell; an error that is not ours is named, and goes to the log with its traceback."""
     if isinstance(error, SpherosegError):

@@ -1,6 +1,8 @@
 """Classes of the objects that a batch finds."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
 from napari_spheroseg.batch.carry import ChangedRecipe
+from napari_spheroseg.batch.classes import judge_of
 from napari_spheroseg.batch.items import File
 from napari_spheroseg.batch.run import run_batch, segment_files
 from napari_spheroseg.errors import BadSetting
@@ -135,13 +138,13 @@ def test_a_large_image_that_has_to_be_seen_at_once_has_no_classes_and_says_so(
 def test_a_large_image_that_cannot_be_classified_leaves_no_files(
     bright, sizes, image, tmp_path, monkeypatch
 ):
-    from napari_spheroseg.batch import classes_large
+    from napari_spheroseg.batch import large
 
     def fail(*_):
         raise OSError("no space left")
 
     write_image(tmp_path / "a.tif", image)
-    monkeypatch.setattr(classes_large, "write_large_labels", fail)
+    monkeypatch.setattr(large, "write_large_labels", fail)
     out = tmp_path / "out"
     settings = {**SLIDE, "outputs": ("labels", "classes"), "classify": str(sizes)}
     (item,) = segment_files([tmp_path / "a.tif"], out, str(bright), **settings)
@@ -167,3 +170,52 @@ def test_tracks_are_classified_by_their_numbers(bright, sizes, image, tmp_path):
     table = pd.read_csv(tmp_path / "out" / "measurements.csv")
     assert table["track"].tolist() == [1, 2, 1, 2]
     assert table["class"].notna().all()
+
+
+def test_an_object_of_a_large_image_without_a_class_keeps_its_name(
+    bright, sizes, image, tmp_path, monkeypatch
+):
+    from napari_spheroseg.classification import large
+
+    monkeypatch.setattr(large, "_LARGEST", 1300)
+    monkeypatch.setattr(large.judge_by_window, "__defaults__", (64,))
+    write_image(tmp_path / "a.tif", image)
+    how = {**SLIDE, "min_area": 100, "outputs": ("labels", "polygons")}
+    out = tmp_path / "out"
+    (item,) = segment_files([tmp_path / "a.tif"], out, str(bright), classify=str(sizes), **how)
+    assert "1 of 3 objects have no class" in item.warnings[0]
+    features = json.loads((out / "a_polygons.geojson").read_text())["features"]
+    named = [each["properties"]["classification"]["name"] for each in features]
+    assert named[0] == "spheroid"
+    assert set(named[1:]) <= {"small", "large"}
+
+
+def test_a_classifier_that_takes_the_name_of_another_meanwhile_is_refused(
+    bright, sizes, image, tmp_path
+):
+    model = tmp_path / "sizes"
+    shutil.copytree(sizes, model)
+    paths = [tmp_path / f"{number}.tif" for number in range(5)]
+    for path in paths:
+        write_image(path, image)
+    items = segment_files(paths, tmp_path / "out", str(bright), classify=str(model))
+    assert next(items).error is None
+    metadata = library.read_metadata(model)
+    network = networks.create("flexresnet", **metadata.arguments)
+    save_file(network.state_dict(), model / library.WEIGHTS)
+    changed = metadata.replace(sha256=sha256_of(model / library.WEIGHTS))
+    library.write_metadata(model, changed)
+    last = list(items)[-1]
+    assert last.state == "failed"
+    assert "Another classifier" in last.error
+
+
+def test_a_classifier_in_a_folder_with_a_number_sign_is_opened_anew_when_it_changes(
+    sizes, tmp_path
+):
+    model = tmp_path / "run#2" / "sizes"
+    shutil.copytree(sizes, model)
+    first = judge_of(str(model), "cpu")
+    assert judge_of(str(model), "cpu") is first
+    os.utime(model / library.METADATA, (1, 1))
+    assert judge_of(str(model), "cpu") is not first

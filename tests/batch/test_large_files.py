@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import napari_spheroseg as ss
 from napari_spheroseg.batch.drawings import overview
 from napari_spheroseg.batch.find import find_images, output_stems
+from napari_spheroseg.batch.items import File
 from napari_spheroseg.batch.run import segment_files
 from napari_spheroseg.inference.frames import Frames
 from napari_spheroseg.readwrite.images import open_image
@@ -159,7 +160,7 @@ def test_a_plate_is_found_in_its_folder(plate):
 def test_outlines_of_a_large_image_are_drawn_on_a_smaller_copy(
     folder, tmp_path, bright, monkeypatch
 ):
-    monkeypatch.setattr("napari_spheroseg.batch.stages.LONGEST", 80)
+    monkeypatch.setattr("napari_spheroseg.batch.large.LONGEST", 80)
     how = {"outputs": ("labels", "outlines"), "large_above": 0.01, **HOW}
     (done,) = segment_files([folder / "large.tif"], tmp_path / "out", str(bright), **how)
     assert done.error is None
@@ -177,7 +178,7 @@ def test_where_outlines_of_a_large_image_fail_nothing_is_left(
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_spheroseg.batch.stages.write_drawings", full)
+    monkeypatch.setattr("napari_spheroseg.batch.large.write_drawings", full)
     how = {"outputs": ("labels", "outlines"), "large_above": 0.01, **HOW}
     (failed,) = segment_files([folder / "large.tif"], tmp_path / "out", str(bright), **how)
     assert "No space left" in failed.error
@@ -190,3 +191,25 @@ def test_an_overview_is_the_mean_of_what_it_leaves_out():
     blocks = values[1].reshape(25, 2, 30, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(small, blocks, rtol=1e-5)
     assert overview(Frames.of(values, "TYX"), (0,), 60).shape == (50, 60)
+
+
+def test_objects_of_a_large_stack_are_not_said_to_be_followed(folder, tmp_path, bright, image):
+    tifffile.imwrite(folder / "t.tif", np.stack([image] * 2), ome=True, metadata={"axes": "TYX"})
+    how = {"track": "overlap", "large_above": 0.01, **HOW}
+    (done,) = segment_files([folder / "t.tif"], tmp_path / "out", str(bright), **how)
+    assert done.error is None
+    assert done.warnings == ("Too large to follow objects through time",)
+    with (tmp_path / "out" / "measurements.csv").open() as file:
+        assert not any(row.get("track") for row in csv.DictReader(file))
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["runs"][-1]["problems"] == []
+
+
+def test_a_zarr_that_was_written_into_is_another_image(tmp_path):
+    array = zarr.create_array(
+        str(tmp_path / "a.zarr" / "0"), shape=(8, 8), chunks=(4, 4), dtype=np.uint8
+    )
+    array[:] = 1
+    before = File(tmp_path / "a.zarr").mark()
+    assert File(tmp_path / "a.zarr").mark() == before
+    array[:4, :4] = 2
+    assert File(tmp_path / "a.zarr").mark() != before

@@ -51,6 +51,15 @@ def collection(tmp_path):
     return describe
 
 
+def test_a_collection_in_a_folder_with_a_number_sign_is_opened(collection, tmp_path, dish):
+    reference = collection("pi.skops", skops.io.dumps(fitted()))
+    (tmp_path / "run#2").mkdir()
+    for name in ("pi.skops", "collection.yml"):
+        (tmp_path / name).rename(tmp_path / "run#2" / name)
+    moved = reference.replace("collection.yml", "run#2/collection.yml")
+    assert len(classify(*dish, moved)) == 2
+
+
 def linear(path, names=FEATURES, strings=False):
     """A logistic regression in ONNX, without a package that converts one."""
     labels = (

@@ -3,16 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from safetensors.torch import save_file
 
 from napari_spheroseg import models
 from napari_spheroseg.classification.examples import TeachSettings
+from napari_spheroseg.classification.matching import joined, kept, still_there
 from napari_spheroseg.classification.stock import (
     Stock,
     Subject,
-    joined,
-    kept,
-    still_there,
     take_stock,
 )
 from napari_spheroseg.errors import BadImage
@@ -48,6 +47,43 @@ def test_objects_have_their_boxes(plane):
     assert list(stock.objects["label"]) == [3, 7, 900]
     assert stock.box(((), 7)) == (20, 30, 10, 20)
     assert stock.box(((), 8)) is None
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (1, 40, 60)])
+def test_labels_of_zarr_are_looked_at(plane, shape):
+    labels = zarr.array(plane.reshape(shape), chunks=(*(1,) * (len(shape) - 2), 16, 16))
+    found = run_to_end(take_stock(subject(labels, np.zeros((40, 60)))))
+    assert found.objects.equals(look(plane).objects)
+
+
+class Lazy:
+    """An array that is not in memory, and how much of it was read at once."""
+
+    def __init__(self, array):
+        self._array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, array.ndim
+        self.chunks, self.largest = (1, 256, 256)[-array.ndim :], 0
+
+    def __getitem__(self, key):
+        found = self._array[key]
+        self.largest = max(self.largest, found.size)
+        return found
+
+
+def test_labels_that_no_memory_holds_are_looked_at_by_window(monkeypatch):
+    monkeypatch.setattr("napari_spheroseg.classification.stock.LARGE", 10_000)
+    numbers = np.zeros((2, 2100, 1100), np.int32)
+    numbers[0, 2000:2060, 1000:1090], numbers[1, 5:9, 5:9] = 8, 3
+    labels = Lazy(numbers)
+    of = Subject.of(labels, None, "TYX", None)
+    stock = run_to_end(take_stock(of))
+    assert labels.largest <= 1024 * 1100
+    whole = run_to_end(take_stock(Subject.of(numbers, None, "TYX", None)))
+    assert stock.objects.equals(whole.objects)
+    assert run_to_end(take_stock(of, stock)) is stock
+    numbers[1, 5:20, 5:9] = 3
+    assert run_to_end(take_stock(of, stock)).box(((1,), 3)) == (5, 20, 5, 9)
+    with pytest.raises(BadImage, match="too large"):
+        run_to_end(take_stock(of, learn=TeachSettings()))
 
 
 def test_what_did_not_change_is_not_looked_at_again(plane):

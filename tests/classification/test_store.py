@@ -173,6 +173,19 @@ def test_the_network_that_it_learnt_from_may_have_another_name_now(
     assert classify(image, labels, "seen").equals(expected)
 
 
+def test_the_name_of_the_network_that_it_learnt_from_may_be_that_of_another_kind_now(
+    lesson, classifier_folder, bright, models_folder
+):
+    image, labels, kinds = lesson
+    models.install(classifier_folder, "eye")
+    settings = TeachSettings(embedding="eye", trees=10)
+    save(teach(describe(labels, image, settings), kinds, settings=settings), "seen")
+    expected = classify(image, labels, "seen")
+    models.rename("eye", "sight")
+    models.install(bright, "eye")
+    assert classify(image, labels, "seen").equals(expected)
+
+
 def test_it_is_no_network(taught):
     save(taught, "kinds")
     with pytest.raises(WrongWeights, match="taught by examples"):

@@ -30,6 +30,11 @@ def test_what_is_exported_gives_what_pytorch_gives(format, model, tmp_path):
     assert sorted(done.files) == sorted(tmp_path.iterdir())
 
 
+def test_a_name_with_brackets_is_written_too(model, tmp_path):
+    (path,) = export(model, tmp_path / "unet [2].pt").files
+    assert path.is_file()
+
+
 def test_the_ending_says_the_format(model, tmp_path):
     assert export(model, tmp_path / "a.pt").files == (tmp_path / "a.pt",)
 

@@ -1,12 +1,18 @@
 """Installing and renaming: whole, or not at all."""
 
+import os
+import shutil
+
 import pytest
 import torch
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, UnknownName, UnreadableFile, WrongWeights
 from napari_spheroseg.models import installing
+from napari_spheroseg.models.library import read_metadata
 from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.models.staging import staged
+from napari_spheroseg.readwrite.atomic import UMASK
 
 SHIPPED = ["hrnet", "cbam_resunet"]
 
@@ -127,6 +133,29 @@ def test_a_replaced_shipped_model_keeps_its_place(checkpoint):
     assert models.info("hrnet").title == "UNet"
 
 
+@pytest.mark.parametrize("bad", ["con", "aux.1", "dot.", "a" * 101])
+def test_a_name_that_not_every_system_keeps_is_refused(bad, checkpoint):
+    with pytest.raises(BadSetting, match="up to 100 letters"):
+        models.install(checkpoint, bad)
+
+
+@pytest.mark.parametrize(("stem", "name"), [("aux", "aux_"), ("b" * 240, "b" * 100)])
+def test_a_file_of_any_name_becomes_a_model_that_can_be_removed_and_bundled(
+    stem, name, checkpoint, tmp_path
+):
+    models.install(shutil.copy(checkpoint, tmp_path / f"{stem}.pth"))
+    models.pack([name], tmp_path / "one.zip")
+    models.remove(name)
+    models.install(tmp_path / "one.zip")
+    assert name in names()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_what_is_made_of_a_model_can_be_read_by_others_from_the_beginning(models_folder):
+    with staged(models_folder) as stage:
+        assert stage.stat().st_mode & 0o777 == 0o777 & ~UMASK
+
+
 # ---------------------------------------------------------------- rename
 
 
@@ -174,6 +203,49 @@ def test_a_failed_renaming_leaves_the_model_as_it_was(checkpoint, models_folder,
         models.rename("mine", "yours")
     assert everything_in(models_folder) == before
     assert models.info("mine").name == "mine"
+
+
+def test_a_folder_that_cannot_be_moved_keeps_its_metadata(checkpoint, models_folder, monkeypatch):
+    def stuck(*_):
+        raise PermissionError(13, "Permission denied")
+
+    models.install(checkpoint, "mine")
+    monkeypatch.setattr("pathlib.Path.rename", stuck)
+    with pytest.raises(UnreadableFile, match="Permission denied"):
+        models.rename("mine", "yours")
+    assert read_metadata(models_folder / "mine").name == "mine"
+
+
+def test_a_damaged_model_is_not_renamed_to_the_shipped_one_that_it_covers(models_folder):
+    (models_folder / "unet").mkdir(parents=True)
+    (models_folder / "unet" / "model.json").write_text("{")
+    with pytest.raises(UnreadableFile):
+        models.rename("unet", "mine")
+    assert everything_in(models_folder) == ["unet", "unet/model.json"]
+
+
+def test_a_model_that_others_install_while_it_is_renamed_is_not_lost(
+    checkpoint, bright, monkeypatch
+):
+    models.install(checkpoint, "mine")
+    read = installing.own_folder
+
+    def slowly(name):
+        folder = read(name)
+        models.install(bright, "mine", replace=True)
+        return folder
+
+    monkeypatch.setattr(installing, "own_folder", slowly)
+    models.rename("mine", "yours")
+    assert same(models.load("yours").network.state_dict(), models.load(bright).network.state_dict())
+    assert models.info("yours").source == "bright"
+
+
+def test_the_default_is_followed_to_its_new_name(bright):
+    models.install(bright, "mine")
+    models.set_default("mine")
+    models.rename("mine", "yours")
+    assert models.default() == "yours"
 
 
 def test_a_shipped_model_keeps_its_name():

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
@@ -144,3 +145,18 @@ def test_a_model_json_that_lies_about_its_network_is_refused_before_it_misleads(
     library.write_metadata(models_folder / "mine", models.ModelMetadata(**metadata))
     with pytest.raises(WrongWeights, match="'mine'"):
         ss.segment(image, "mine", device="cpu", backend="torch")
+
+
+def test_weights_that_may_not_be_read_are_told_with_the_others(bright, monkeypatch):
+    models.install(bright, "mine")
+    opened = Path.open
+
+    def refused(path, *given, **more):
+        if path.parent.name == "mine" and path.suffix == ".safetensors":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    (found,) = models.verify("mine")
+    assert not found.is_good
+    assert "Permission denied" in found.reason

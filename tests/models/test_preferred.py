@@ -1,9 +1,12 @@
 """Which model is taken where none is named."""
 
+import contextlib
+
 import pytest
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import NoWeights, UnknownName
+from napari_spheroseg.models import places
 
 
 def test_the_default_is_one_that_ships():
@@ -63,3 +66,20 @@ def test_settings_that_are_damaged_are_as_none(content, models_folder):
     (models_folder / ".library.json").write_bytes(text)
     assert models.default() == "unet"
     assert models.shared_folders() == []
+
+
+def test_what_two_processes_choose_at_once_is_kept_both(bright, tmp_path, monkeypatch):
+    models.install(bright, "mine")
+    lock = places.locked
+
+    @contextlib.contextmanager
+    def after_another(folder):
+        monkeypatch.setattr(places, "locked", lock)
+        models.add_shared_folder(tmp_path)
+        with lock(folder):
+            yield
+
+    monkeypatch.setattr(places, "locked", after_another)
+    models.set_default("mine")
+    assert models.default() == "mine"
+    assert models.shared_folders() == [tmp_path]

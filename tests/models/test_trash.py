@@ -216,3 +216,24 @@ def test_a_folder_that_cannot_be_moved_stays(checkpoint, monkeypatch):
     with pytest.raises(UnreadableFile, match="Permission denied"):
         models.remove("mine")
     assert "mine" in names()
+
+
+def test_an_old_one_that_is_in_use_does_not_keep_a_model_from_being_removed(
+    checkpoint, monkeypatch
+):
+    models.install(checkpoint, "old")
+    models.install(checkpoint, "mine")
+    aged(models.remove("old"))
+    (old,) = models.trashed()
+    rename = Path.rename
+
+    def stuck(path, target):
+        if path.name == old.key:
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stuck)
+    assert models.remove("mine").name == "mine"
+    assert [each.name for each in models.trashed()] == ["mine", "old"]
+    assert [each.name for each in models.empty_trash()] == ["mine"]
+    assert models.trashed() == [old]

@@ -114,10 +114,20 @@ def test_times_of_a_stack_are_those_of_its_first_planes():
         ('SizeT="3"', None),
         ('SizeT="1" TimeIncrement="15"', None),
         ("", None),
+        ('SizeT="3" TimeIncrement="15" TimeIncrementUnit="fortnight"', None),
+        ('SizeT="1000000000000" TimeIncrement="15"', None),  # that many fit no memory
+        ('SizeT="1000000000000"', None),
     ],
 )
 def test_without_times_of_planes_the_increment_counts(pixels, times):
     assert _times(ElementTree.fromstring(f"<Image><Pixels {pixels}/></Image>")) == times
+
+
+def test_times_of_an_unknown_unit_are_no_reason_to_lose_the_well(write):
+    pixels = '<Plane DeltaT="9" DeltaTUnit="fortnight"/>'
+    assert read_acquired(write(plate("Image:0") + image(plane=pixels))) == Acquired(
+        2, 3, moment=MOMENT
+    )
 
 
 def test_a_plate_stands_for_its_fields(tmp_path):

@@ -9,7 +9,7 @@ import tifffile
 
 from napari_spheroseg.errors import SpherosegError, UnreadableFile
 from napari_spheroseg.readwrite.images import read_image
-from napari_spheroseg.readwrite.tiff import write_stack
+from napari_spheroseg.readwrite.tiff import look_into_tiff, write_stack
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +298,23 @@ def test_a_tiff_whose_drive_fails_is_said(grey, tmp_path, monkeypatch):
     monkeypatch.setattr(tifffile, "TiffFile", fails)
     with pytest.raises(UnreadableFile, match=r"a\.tif cannot be read: Input/output error"):
         read_image(tmp_path / "a.tif")
+
+
+def test_a_look_into_a_file_says_what_reading_it_says(tmp_path):
+    path = tmp_path / "a.ome.tif"
+    size = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(
+        path, np.zeros((3, 2, 8, 9), np.uint8), ome=True, metadata={"axes": "ZCYX"} | size
+    )
+    read = read_image(path)
+    assert look_into_tiff(path) == (read.axes, read.data.shape, read.pixel_size)
+
+
+def test_a_look_into_what_is_read_in_another_order_says_nothing(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9, 5), np.uint8), metadata={"axes": "YXZ"})
+    assert look_into_tiff(tmp_path / "a.tif") is None
+
+
+def test_a_look_into_a_damaged_file_says_nothing(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0nonsense")
+    assert look_into_tiff(tmp_path / "a.tif") is None

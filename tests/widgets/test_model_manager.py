@@ -12,9 +12,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 
 import pytest
+from qtpy.QtWidgets import QInputDialog
 
 from napari_spheroseg import models
 from napari_spheroseg.doctor import Finding
+from napari_spheroseg.errors import UnreadableFile
 from napari_spheroseg.models.download import transfer
 from napari_spheroseg.models.library import METADATA, WEIGHTS
 from napari_spheroseg.widgets.models.folders import FoldersDialog
@@ -186,6 +188,12 @@ def test_a_folder_of_the_lab_is_shared_until_it_is_taken_off(manager, bright, tm
     assert "ours" not in segment.model.choices
 
 
+def test_a_folder_of_something_else_is_told(manager, tmp_path, notices):
+    (tmp_path / "holiday").mkdir()
+    manager.do(manager.widget.share, tmp_path)
+    assert told(notices, "No model was found in")
+
+
 def test_a_folder_that_is_not_there_is_told(manager, tmp_path, notices):
     manager.do(manager.widget.share, tmp_path / "nothing")
     assert told(notices, "There is no folder")
@@ -208,6 +216,23 @@ def test_the_dialog_lists_all_folders_and_takes_off_only_what_was_added(
     dialog.drops.click()
     assert dialog.drop == tmp_path / "two"
     dialog.deleteLater()
+
+
+def test_what_a_model_finds_in_a_sample_is_shown_above_its_details(manager, bright, notices):
+    manager.install(bright, "mine")
+    manager.press(manager.widget.try_out)
+    assert told(notices, "objects in the sample image")
+    assert manager.details.startswith("\ufffc")  # a picture in a text
+    manager.widget.table.selected = "unet"
+    assert "\ufffc" not in manager.details
+
+
+def test_only_what_segments_is_tried(manager):
+    can_be = {}
+    for name in ("unet", "nafnet"):
+        manager.widget.table.selected = name
+        can_be[name] = manager.widget.try_out.enabled
+    assert can_be == {"unet": True, "nafnet": False}
 
 
 # --- install and remove -----------------------------------------------------------------------
@@ -303,6 +328,36 @@ def test_a_replaced_model_changes_places_only_if_the_user_wants_it(
     assert manager.questions == ["A model 'mine' is installed already. Move that one to the trash?"]
     assert models.info("mine").source == ("spheroids.pth" if answer else "bright")
     assert [each.name for each in models.trashed()] == ["mine"]
+
+
+def test_what_was_removed_is_gone_from_the_table_where_another_could_not_be(
+    manager, checkpoint, notices, monkeypatch
+):
+    for name in ("one", "two"):
+        manager.install(checkpoint, name)
+    manager.widget.table.selected = ["one", "two"]
+    remove = models.remove
+
+    def stuck(name):
+        if name == "two":
+            raise UnreadableFile("It is in use")
+        return remove(name)
+
+    monkeypatch.setattr(models, "remove", stuck)
+    manager.press(manager.widget.remove)
+    assert "one" not in manager.states
+    assert told(notices, "'two' stays: It is in use")
+
+
+def test_the_last_of_two_that_were_removed_within_a_second_can_be_chosen(
+    manager, checkpoint, bright, monkeypatch
+):
+    for source in (checkpoint, bright):
+        models.install(source, "mine")
+        models.remove("mine")
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *given, **_: (given[3][0], True))
+    manager.press(manager.widget.trash)
+    assert models.info("mine").source == "bright"
 
 
 def test_an_empty_trash_is_told(manager, notices):

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 
 import napari_spheroseg as ss
 
@@ -416,6 +417,92 @@ def test_the_copied_command_names_model_threshold_and_changes(session, image):
     command = QApplication.clipboard().text()
     assert command.startswith("spheroseg segment ")
     assert "--model bright --threshold 0.4 --fill-holes" in command
+
+
+def test_undo_is_measured(session, image):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    labels, polygons = session.layer("plate labels"), session.layer("plate polygons")
+    session.viewer.layers.selection.active = labels
+    labels.brush_size = 12
+    labels.paint((100, 20), 9)
+    session.wait(lambda: 9 in set(polygons.features["label"]), 10)
+    labels.undo()
+    session.wait(lambda: 9 not in set(polygons.features["label"]), 10)
+    labels.redo()
+    session.wait(lambda: 9 in set(polygons.features["label"]), 10)
+
+
+def test_what_was_measured_is_not_measured_again_by_looking_at_it(session, stack, monkeypatch):
+    session.viewer.add_image(stack, name="movie")
+    session.run()
+    labels = session.layer("movie labels")
+    labels.paint((1, 100, 20), 9)
+    session.wait(lambda: 9 in set(labels.features["index"]), 10)
+    session.settle()
+    begun = []
+    monkeypatch.setattr(session.widget._update, "_start", lambda *given: begun.append(given))
+    session.viewer.dims.set_current_step(0, 2)
+    session.wait(lambda: not session.widget._update._timer.isActive(), 10)
+    assert not begun
+
+
+def test_closing_the_dock_during_a_run_ends_it(session, stack, slow):
+    session.viewer.add_image(np.concatenate([stack] * 10), name="movie")
+    session.press()
+    session.viewer.window.remove_dock_widget(session.widget.native)
+    session.wait(session.idle, 3)
+    assert session.names == ["movie"]
+
+
+def ome(folder, axes, shape):
+    """A file of many axes, as a microscope writes it."""
+    path = folder / "well.ome.tif"
+    size = {"PhysicalSizeX": 0.65, "PhysicalSizeY": 0.65}
+    data = np.random.default_rng(0).integers(0, 99, shape, np.uint8)
+    tifffile.imwrite(path, data, ome=True, metadata={"axes": axes, **size})
+    return path
+
+
+def test_axes_and_pixel_size_are_those_of_the_file(session, tmp_path):
+    session.viewer.open(ome(tmp_path, "ZCYX", (3, 2, 64, 64)), plugin="napari")
+    more = session.widget.more
+    assert (more.axes.value, more.pixel_size.value) == ("ZCYX", 0.65)
+    assert more.channel.choices == (0, 1)
+
+
+def test_a_layer_s_own_pixel_size_comes_before_that_of_its_file(session, tmp_path):
+    (layer,) = session.viewer.open(ome(tmp_path, "YX", (64, 64)), plugin="napari")
+    layer.scale, layer.units = (2, 2), ("um", "um")
+    session.widget.more.show_image(layer)
+    assert session.widget.more.pixel_size.value == 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_copied_code_reads_the_file_only_if_the_layer_is_all_of_it(session, tmp_path, whole):
+    from napari.layers import Image
+    from napari.layers._source import Source
+    from qtpy.QtWidgets import QApplication
+
+    path = ome(tmp_path, "CYX", (2, 64, 64))
+    data = tifffile.imread(path)
+    layer = Image(data if whole else data[1], name="well 1")  # as readers split channels
+    layer._source = Source(path=str(path))
+    session.viewer.add_layer(layer)
+    session.run()
+    for button in (session.widget.actions.copy_python, session.widget.actions.copy_command):
+        button.native.click()
+        assert (path.name in QApplication.clipboard().text()) == whole
+
+
+def test_a_copied_command_says_what_it_leaves_out(session, stack, notices):
+    session.viewer.add_image(stack, name="movie")
+    session.widget.frames.value = "Current slice"
+    session.run()
+    session.widget.actions.copy_command.native.click()
+    (_, told), *_ = notices()[::-1]
+    assert "whole images" in told
+    assert "IMAGE.tif" in told
 
 
 def test_opening_the_widget_does_not_import_torch():

@@ -323,6 +323,19 @@ def test_the_name_follows_the_start_unless_somebody_wrote_one(training):
     assert form.model_name.value == "mine"
 
 
+def test_it_starts_from_the_default_model(make_napari_viewer, qtbot):
+    form = Session(make_napari_viewer(), qtbot).widget.form
+    assert form.start_from.value == models.default("segmentation") != form.start_from.choices[0]
+
+
+def test_labels_named_after_their_image_are_offered_by_their_own_name(training, image):
+    training.viewer.add_image(image, name="plate 1")
+    for name in ("plate 1 labels", "drawn"):
+        training.viewer.add_labels((image > image.mean()).astype(int), name=name)
+    names = [pair.name for pair in training.widget.data.layers.choices]
+    assert names == ["plate 1 labels", "plate 1  +  drawn"]
+
+
 def test_only_networks_that_segment_are_offered(training):
     offered = training.widget.form.start_from.choices
     assert "new:unet" in offered

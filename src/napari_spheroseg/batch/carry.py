@@ -15,8 +15,9 @@ from .cluster import Where, run_there
 from .find import not_taken, output_stems
 from .items import Done, File, Item, Source
 from .journal import NAME, Journal
+from .outputs import discard
 from .pipeline import Event, run_here
-from .stages import Todo, discard
+from .stages import Todo
 from .tables import write_record
 from .task import Task
 
@@ -123,6 +124,23 @@ def made(out: Path, task: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
             return None
         _same_task(journal, task)
         return recipe, journal.get("written")
+
+
+def resumed(
+    existing: Existing, out: Path, task: str, model: Any, settings: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Model and settings to work with: where results are gone on with, theirs.
+
+    Raises
+    ------
+    BadSetting
+        They are results of another task.
+    """
+    found = made(out, task) if existing == "resume" else None
+    if found is None:
+        return model, settings
+    recipe, _ = found
+    return recipe.pop("model"), recipe
 
 
 def _same_task(journal: Journal, task: str) -> None:

@@ -23,21 +23,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def classified(result: Segmentation, model: str) -> Generator[Step, None, Segmentation]:
+def classified(result: Segmentation, judge: Judge) -> Generator[Step, None, Segmentation]:
     """A result whose table has classes.
 
     Parameters
     ----------
     result : Segmentation
-    model : str
-        Name or path of a classifier; it runs on the device of the segmentation.
+    judge : Judge
 
     Yields
     ------
     Step
         After every batch of objects, and as the objects of each frame are found.
     """
-    judge = judge_of(model, result.settings.made_with.get("device", "auto"))
     settings = ClassifySettings(pixel_size=result.settings.pixel_size)
     wanted = sorted(result.maps)
     for number, index in enumerate(wanted, start=1):
@@ -69,7 +67,8 @@ def _state(model: str) -> str:
     """What changes when another model takes its name or its path."""
     if (found := entries().get(model)) is not None:
         return found[0].model_dump_json()
-    path = Path(model.partition("#")[0])
+    archive, mark, _ = model.rpartition("#")
+    path = Path(archive if mark and Path(archive).is_file() else model)
     path = path / METADATA if path.is_dir() else path
     return str(path.stat().st_mtime_ns) if path.exists() else ""
 

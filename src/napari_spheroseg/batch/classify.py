@@ -19,15 +19,15 @@ from ..inference.record import versions
 from ..readwrite.images import ImageFile, open_image
 from ..readwrite.tiff import write_labels
 from ..steps import Step
-from .carry import Existing, carry_out, ended, made
+from .carry import Existing, carry_out, ended, resumed
 from .classes import counts, judge_of
-from .classes_large import write_map
 from .cluster import Where
 from .items import Done, Item
 from .journal import Journal
 from .labelled import LabelledFile, check_labels, find_labels
+from .large import write_map
 from .settings import BatchSettings
-from .tables import write_tables
+from .tables import noted, of_frame, write_tables
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -123,21 +123,18 @@ class ClassifyJob:
             write_labels(self.folder / name, map_, axes + "YX", result.pixel_size)
         return Done(
             mark=mark,
-            objects=len(done.table),
             seconds=seconds + time.perf_counter() - clock,
             warnings=done.warnings,
             files=(name,),
-            header=tuple(done.table.columns),
-            rows=done.table.to_csv(index=False, header=False, lineterminator="\n"),
             images=tuple(self._images(result)),
+            **noted(done.table),
         )
 
     def _images(self, result: Found) -> Iterator[dict[str, Any]]:
         """A row for every frame: objects of each class."""
-        table, axes = result.classification.table, result.frames.leading_axes.lower()
-        for index in self.recipe.frames or result.frames.indices():
-            place = dict(zip(axes, index, strict=True))
-            own = table.loc[(table[list(place)] == list(index)).all(axis=1)] if place else table
+        table, frames = result.classification.table, result.frames
+        for index in self.recipe.frames or frames.indices():
+            place, own = of_frame(table, frames.leading_axes, index)
             yield {**place, "objects": len(own), **counts(own)}
 
     def summarise(self, journal: Journal) -> list[str]:
@@ -197,9 +194,7 @@ def classify_files(
         No image has labels; the model, the device or a setting cannot be used; the folder cannot
         be written, holds results of another task, or another process is writing into it.
     """
-    if existing == "resume" and (found := made(out, ClassifyJob.task)):
-        settings = found[0]
-        model = settings.pop("model")
+    model, settings = resumed(existing, out, ClassifyJob.task, model, settings)
     labels = os.path.abspath(labels)  # noqa: PTH100 - a worker may be in another folder
     paths = list(paths)
     check_labels(paths, labels)

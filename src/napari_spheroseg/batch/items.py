@@ -185,12 +185,15 @@ class File:
         return {}
 
     def mark(self) -> str:
-        """Size and time of change."""
+        """Size and time of change; of a zarr, of any folder in it."""
         try:
             state = Path(self.key).stat()
+            # chunks are replaced, not written into: that changes their folder
+            within = (Path(folder).stat().st_mtime_ns for folder, _, _ in os.walk(self.key))
+            changed = max(within, default=state.st_mtime_ns)
         except OSError as error:
             raise UnreadableFile(f"There is no file {self.path}", hint="Check the path.") from error
-        return f"{state.st_size} {state.st_mtime_ns}"
+        return f"{state.st_size} {changed}"
 
     def open(self, large: float) -> ImageFile:
         """As `open_image` does."""

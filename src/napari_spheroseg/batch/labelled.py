@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UnreadableFile
-from ..readwrite.images import SUFFIXES, stem_of
+from ..readwrite.images import SUFFIXES, is_zarr, stem_of
 from .items import File
 
 _STEM = "{stem}"
@@ -82,7 +82,7 @@ def find_labels(image: Path, labels: str) -> Path:
 def _candidates(stem: str, labels: str) -> Iterable[Path]:
     if _STEM in labels:
         yield Path(labels.replace(_STEM, stem))
-    elif Path(labels).is_dir() and Path(labels).suffix.lower() != ".zarr":
+    elif Path(labels).is_dir() and not is_zarr(Path(labels)):
         for name in _NAMES:
             for ending in _ENDINGS:
                 yield Path(labels) / (name.replace(_STEM, stem) + ending)

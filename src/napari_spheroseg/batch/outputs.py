@@ -121,6 +121,17 @@ def written_by(stem: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{stem}{ending}" for name in names for ending in OUTPUTS[name].endings)
 
 
+def discard(folder: Path, files: Iterable[str]) -> None:
+    """Delete results; a folder of zarr with all that is in it."""
+    for name in files:
+        path = folder / name
+        with contextlib.suppress(OSError):  # of a name that is too long even for the question
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
 def write_result(result: Segmentation, out: Path, stem: str, *, with_table: bool = False) -> None:
     """Write one result as ``<stem>_labels.tif`` and ``<stem>_polygons.geojson``.
 

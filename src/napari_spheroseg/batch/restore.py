@@ -16,7 +16,7 @@ from ..restoration.result import Restoration
 from ..restoration.run import complete, open_restorer, restore_steps
 from ..restoration.settings import RestorationRecipe
 from ..steps import Step
-from .carry import Existing, carry_out, ended, made
+from .carry import Existing, carry_out, ended, resumed
 from .cluster import Where
 from .items import Done, File, Item
 from .journal import Journal
@@ -125,9 +125,7 @@ def restore_files(
         The model, the device or a setting cannot be used, the folder cannot be written, holds
         results of another task, or another process is writing into it.
     """
-    if existing == "resume" and (found := made(out, RestoreJob.task)):
-        settings = found[0]
-        model = settings.pop("model")
+    model, settings = resumed(existing, out, RestoreJob.task, model, settings)
     predictor = open_restorer(model, device, backend, precision)
     job = RestoreJob(out, complete(predictor, settings), BatchSettings(timeout=timeout))
     sources, where = [File(path) for path in paths], Where(device, backend, precision)

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import shutil
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..inference.frames import Frames
 from ..inference.predictor import Predictor
-from ..readwrite.images import TIFF, ImageFile
+from ..readwrite.images import ImageFile
 from ..restoration.focus import FocusScore, warn_out_of_focus
 from ..segmentation.focus import with_focus
-from ..segmentation.large.output import Output
 from ..segmentation.large.result import LargeSegmentation
-from ..segmentation.large.run import segment_large_steps
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
 from ..segmentation.run import open_predictor, segment_steps
 from ..steps import Step
 from ..tracking.run import tracked
-from .beside import checksums, compare
+from .beside import checksums, classifier, compare
 from .classes import classified, counts
-from .classes_large import classified_large, write_classes
-from .drawings import LONGEST, write_drawings
 from .items import Done, Item, Source
 from .journal import Journal
-from .outputs import write_outputs, written_by
+from .large import finish_large, predict_large
+from .outputs import discard, write_outputs, written_by
 from .settings import BatchSettings
 from .summary import summarise
+from .tables import noted, of_frame
 from .task import Task
 
 if TYPE_CHECKING:
@@ -134,36 +130,15 @@ def predict(
     frames = Frames.of(image.data, recipe.axes or image.axes, recipe.channel, recipe.region)
     recipe = recipe.replace(pixel_size=recipe.pixel_size or image.pixel_size)
     if math.prod(frames.plane_shape) > job.settings.large_above * 1e6:
-        as_tiff = item.path.suffix.lower() in TIFF
-        output = Output(job.folder, item.stem, as_tiff, with_table=False)
-        large = yield from segment_large_steps(frames, predictor, recipe, output)
-        return (yield from _with_classes(large, item, job))
+        return (yield from predict_large(frames, item, predictor, recipe, job))
     result = yield from segment_steps(frames, predictor, recipe)
     if job.settings.focus:
         result = yield from with_focus(result, predictor)
     if job.settings.classify:  # many objects take long: here it can be cancelled, and is not timed
         result = _followed(result, job.settings)
-        result = yield from classified(result, job.settings.classify)
+        judge = classifier(job.settings, result.settings.made_with, job.beside)
+        result = yield from classified(result, judge)
     return result
-
-
-def _with_classes(
-    result: LargeSegmentation, item: Item, job: Job
-) -> Generator[Step, None, LargeSegmentation]:
-    """A large image whose objects are classified where that is asked for, in its files too."""
-    if job.settings.classify is None:
-        return result
-    try:
-        found = yield from classified_large(
-            result, job.settings.classify, job.settings.large_above * 1e6
-        )
-        as_map = "classes" in job.settings.outputs
-        write_classes(found, job.folder, item.stem, as_map=as_map)
-    except BaseException:  # being cancelled, too
-        names = job.settings.outputs
-        discard(job.folder, {result.path.name, *written_by(item.stem, {*names, "polygons"})})
-        raise
-    return found
 
 
 def _followed(result: Segmentation, settings: BatchSettings) -> Segmentation:
@@ -186,12 +161,8 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
         result = _followed(result, job.settings)
     warnings = result.warnings
     if isinstance(result, LargeSegmentation):
-        warnings += _left_out(job.settings)
-        files: tuple[str, ...] = (result.path.name, f"{item.stem}_polygons.geojson")
-        if "outlines" in job.settings.outputs:
-            files += (_drawn(result, item, job),)
-        if "class" in result.table and "classes" in job.settings.outputs:
-            files += (f"{item.stem}_classes.tif",)
+        files, left_out = finish_large(result, item, job)
+        warnings += left_out
     else:
         names = job.settings.outputs
         try:
@@ -204,55 +175,20 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
         warnings += focus.warnings
         if blurred := warn_out_of_focus(table["focus_score"], focus.threshold):
             warnings += (blurred,)
-    if tracking and "t" in table:
+    if tracking and "t" in table and isinstance(result, Segmentation):
         table = table.assign(track=table["label"])
     return Done(
         mark=mark,
-        objects=len(table),
         seconds=seconds + time.perf_counter() - clock,
         warnings=warnings,
         files=files,
-        header=tuple(table.columns),
-        rows=table.to_csv(index=False, header=False, lineterminator="\n"),
         images=_images(result, table),
+        **noted(table),
     )
-
-
-def _drawn(result: LargeSegmentation, item: Item, job: Job) -> str:
-    """Outlines on a copy of a size to look at; where they cannot be written, nothing is left."""
-    frames = result.frames
-    indices = result.settings.frames or frames.indices()
-    try:
-        return write_drawings(frames, indices, result.polygons, job.folder, item.stem, LONGEST).name
-    except Exception:
-        names = {*job.settings.outputs, "polygons"}
-        discard(job.folder, {result.path.name, *written_by(item.stem, names)})
-        raise
-
-
-def _left_out(settings: BatchSettings) -> tuple[str, ...]:
-    """What is not done with an image that is too large for memory."""
-    told: tuple[str, ...] = ()
-    if others := set(settings.outputs) - {"labels", "zarr", "polygons", "classes", "outlines"}:
-        told += (f"Too large for {', '.join(sorted(others))}: these were not written",)
-    if settings.focus:
-        told += ("Too large to say what is in focus",)
-    return told
 
 
 def _focus(result: Result) -> FocusScore | None:
     return result.focus if isinstance(result, Segmentation) else None
-
-
-def discard(folder: Path, files: Iterable[str]) -> None:
-    """Delete results; a folder of zarr with all that is in it."""
-    for name in files:
-        path = folder / name
-        with contextlib.suppress(OSError):  # of a name that is too long even for the question
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
 
 
 def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
@@ -260,12 +196,11 @@ def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     size = result.settings.pixel_size
     unit = "px" if size is None else "um"
     area = math.prod(result.frames.plane_shape) * (1 if size is None else math.prod(size))
-    axes = result.frames.leading_axes.lower()
+    frames = result.frames
     focus = _focus(result)
     rows = []
-    for index in result.settings.frames or result.frames.indices():
-        place = dict(zip(axes, index, strict=True))
-        own = table.loc[(table[list(place)] == list(index)).all(axis=1)] if place else table
+    for index in result.settings.frames or frames.indices():
+        place, own = of_frame(table, frames.leading_axes, index)
         covered = 100 * own[f"area_{unit}2"].sum() / area
         diameter = own[f"equivalent_diameter_{unit}"].mean()
         rows.append(

@@ -9,14 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..extras import require
+from ..inference.frames import Index
 from ..inference.record import versions
 from ..readwrite.atomic import replacing, write_text
 from .items import Item
 from .journal import Journal
 from .times import HOURS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OBJECTS = "measurements.csv"
 IMAGES = "images.csv"
@@ -63,6 +67,19 @@ def write_tables(
         _write_objects(journal, folder / objects, header, places, tracks, times)
     else:
         (folder / objects).unlink(missing_ok=True)  # of an earlier run: it says nothing of this one
+
+
+def noted(table: pd.DataFrame) -> dict[str, Any]:
+    """Fields of `Done` that hold the objects of an image."""
+    rows = table.to_csv(index=False, header=False, lineterminator="\n")
+    return {"objects": len(table), "header": tuple(table.columns), "rows": rows}
+
+
+def of_frame(table: pd.DataFrame, axes: str, index: Index) -> tuple[dict[str, int], pd.DataFrame]:
+    """Place of a frame, by letter of the leading axes, and the rows of its objects."""
+    place = dict(zip(axes.lower(), index, strict=True))
+    own = table.loc[(table[list(place)] == list(index)).all(axis=1)] if place else table
+    return place, own
 
 
 def require_parquet() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, as_grey
-from ..segmentation.measure import PixelSize
+from ..segmentation.measure import PixelSize, insert_place
 from ..steps import run_to_end
 from .crops import Objects, objects_of
 from .embedding import Embedding
@@ -56,8 +56,7 @@ def describe(
     for index in frames.indices():
         objects = objects_of(np.asarray(labels[index]))
         table = run_to_end(describe_steps(objects, frames[index], pixel_size, embedding))
-        for axis, position in reversed(list(zip(frames.leading_axes, index, strict=True))):
-            table.insert(1, axis.lower(), position)
+        insert_place(table, frames.leading_axes, index)
         tables.append(table)
     return together(tables)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadSetting, NoWeights, UnknownName, UnreadableFile
+from ..errors import BadSetting, SpherosegError
 from ..inference.prepare import prepare
 from ..models import Model, available, load
 from .crops import Objects, crops
@@ -67,7 +67,7 @@ class Embedding:
         BadSetting
             No model at hand has them.
         """
-        with contextlib.suppress(UnknownName, NoWeights, UnreadableFile):
+        with contextlib.suppress(SpherosegError):  # the name may be that of another model now
             found = cls.of(name)
             if found is not None and found.sha256 == sha256:
                 return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadImage
 from ..inference.frames import Frames, as_grey
-from ..segmentation.measure import PixelSize, measure_plane
+from ..segmentation.measure import PixelSize, insert_place, measure_plane
 from ..steps import run_to_end
 from .crops import Objects, objects_of
 from .grey import MEASURES, Grey, patterns
@@ -78,8 +78,7 @@ def features(
         objects = objects_of(np.asarray(labels[index]))
         grey = None if image is None else as_grey(frames[index])
         table = plane_features(objects, grey, pixel_size)
-        for axis, position in reversed(list(zip(frames.leading_axes, index, strict=True))):
-            table.insert(1, axis.lower(), position)
+        insert_place(table, frames.leading_axes, index)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

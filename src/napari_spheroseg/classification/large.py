@@ -63,7 +63,6 @@ def judge_by_window(
     """
     names, sides = yield from find_objects(labels, block)
     found = Judgement.none(len(names), len(judge.classes))
-    likely = np.asarray(found.likely, np.float64)
     done = 0
     for members in _groups(sides, block, labels.shape[1]):
         box = _around(sides[members])
@@ -74,10 +73,10 @@ def judge_by_window(
             for step in steps:
                 yield Judged(done + step.done, len(names))
             found.chosen[members] = steps.result.chosen
-            likely[members] = steps.result.likely
+            found.likely[members] = steps.result.likely
         done += len(members)
         yield Judged(done, len(names))
-    return names, Judgement(found.chosen, likely)
+    return names, found
 
 
 def find_objects(

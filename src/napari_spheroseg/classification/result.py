@@ -77,7 +77,8 @@ def table_of(
     for at, axis in enumerate(axes.lower()):
         places = np.array([index[at] for index, _, _ in frames], np.int64)
         columns[axis] = np.repeat(places, counts)
-    columns["class"] = np.array([*classes, None], object)[chosen]  # -1 is the last: no class
+    # -1 is the last: no class, which pandas' own type for text would make NaN
+    columns["class"] = pd.Series(np.array([*classes, None], object)[chosen], dtype=object)
     names = (PROBABILITY + name for name in classes)
     return pd.DataFrame({**columns, **dict(zip(names, likely.T, strict=True))})
 

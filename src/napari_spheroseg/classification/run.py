@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from ..readwrite.images import LARGE
 from ..steps import Progress, Step, Steps, run_to_end
 from .features import check_labels
 from .judge import Judge, NetworkJudge
-from .look import look_of
+from .look import Look, Seen, look_of
 from .measured import MeasuredJudge
 from .result import Classification, table_of
 from .settings import ClassifySettings
@@ -72,30 +72,7 @@ def classify_steps(
     settings = settings or ClassifySettings()
     labels = check_labels(frames, labels)
     wanted = frames.chosen(indices)
-    look = look_of(frames, labels, large)
-    done = blind = untold = 0
-    found = []
-    warnings: dict[str, None] = {}
-    for number, index in enumerate(wanted):
-        steps = Steps(look(index, judge, settings))
-        for each in steps:
-            left = each.total * (len(wanted) - number)  # as if all were like this one
-            yield Step(done + each.done, done + left, index)
-        seen = steps.result
-        if seen.is_blind and len(wanted) == 1:
-            raise BadImage(
-                "No value of the image is a number", hint="Every pixel is NaN or infinite."
-            )
-        blind += seen.is_blind
-        warnings |= dict.fromkeys(() if warnings else seen.warnings)
-        untold += 0 if seen.is_blind else int((seen.judgement.chosen < 0).sum())
-        done += len(seen.names)
-        found.append((index, seen.names, seen.judgement))
-        if not (seen.judgement.chosen >= 0).any():  # many may be empty: let it be cancelled there
-            yield Step(done, max(1, done + len(wanted) - number - 1), index)
-    if not done:
-        yield Step(1, 1, ())
-    warnings |= dict.fromkeys(_without_class(blind, len(wanted), untold, done))
+    seen = yield from _look_at(wanted, look_of(frames, labels, large), judge, settings)
     recipe = {
         **judge.recipe,
         "axes": frames.axes,
@@ -104,18 +81,47 @@ def classify_steps(
         "frames": None if len(wanted) == math.prod(frames.leading_shape) else tuple(wanted),
         **settings.model_dump(exclude_none=True),
     }
+    found = [(index, each.names, each.judgement) for index, each in zip(wanted, seen, strict=True)]
     table = table_of(found, frames.leading_axes, judge.classes)
-    return Classification(table, judge.classes, tuple(warnings), recipe)
+    return Classification(table, judge.classes, _warnings(seen), recipe)
 
 
-def _without_class(blind: int, frames: int, untold: int, objects: int) -> list[str]:
-    """Why objects have no class: in frames without a number, or by measures that are none."""
-    told = []
-    if blind:
-        told += [f"{blind} of {frames} frames hold no number: their objects have no class"]
-    if untold:
-        told += [f"{untold} of {objects} objects have no class: a measure of theirs is no number"]
-    return told
+def _look_at(
+    wanted: Sequence[Index], look: Look, judge: Judge, settings: ClassifySettings
+) -> Generator[Step, None, list[Seen]]:
+    """Look at frames one after the other."""
+    done, found = 0, []
+    for left, index in zip(range(len(wanted), 0, -1), wanted, strict=True):
+        steps = Steps(look(index, judge, settings))
+        for each in steps:
+            yield Step(done + each.done, done + each.total * left, index)  # as if all were alike
+        seen = steps.result
+        if seen.is_blind and len(wanted) == 1:
+            raise BadImage(
+                "No value of the image is a number", hint="Every pixel is NaN or infinite."
+            )
+        found.append(seen)
+        done += len(seen.names)
+        if not (seen.judgement.chosen >= 0).any():  # many may be empty: let it be cancelled there
+            yield Step(done, max(1, done + left - 1), index)
+    if not done:
+        yield Step(1, 1, ())
+    return found
+
+
+def _warnings(seen: Sequence[Seen]) -> tuple[str, ...]:
+    """Of the first frame that has any, and why objects have no class."""
+    told = list(next((each.warnings for each in seen if each.warnings), ()))
+    if blind := sum(each.is_blind for each in seen):
+        told += [f"{blind} of {len(seen)} frames hold no number: their objects have no class"]
+    judged = (each.judgement.chosen for each in seen if not each.is_blind)
+    if untold := sum(int((chosen < 0).sum()) for chosen in judged):
+        objects = sum(len(each.names) for each in seen)
+        told += [
+            f"{untold} of {objects} objects have no class: a measure of theirs is no number, "
+            "or they are too large"
+        ]
+    return tuple(told)
 
 
 def open_judge(
@@ -178,7 +184,7 @@ def _check_types(model: Any, **words: Any) -> None:
 
 def _open_measured(model: str, allow: str | None) -> Judge | None:
     """A classifier of measurements, in a collection or a file; None where it is something else."""
-    archive, _, key = model.partition("#")
+    archive, _, key = model.rpartition("#")
     if key and Path(archive).is_file():
         from ..models.collections.reading import open_collection
 

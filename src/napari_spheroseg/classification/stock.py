@@ -9,19 +9,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import BadImage
 from ..inference.frames import Frames, Index
-from ..models import load
-from ..segmentation.measure import PixelSize
+from ..readwrite.images import LARGE
+from ..segmentation.large.source import Source, read_by_block
+from ..segmentation.measure import PixelSize, insert_place
 from ..steps import Step, Steps
 from .crops import objects_of
 from .description import describe_steps, together
 from .embedding import Embedding
-from .examples import TeachSettings, place_columns
+from .examples import TeachSettings
 from .features import check_labels
+from .judge import Judged, too_large
+from .large import find_objects, is_by_window
 from .lesson import Place
-from .result import PROBABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +67,11 @@ class Subject:
         """
         seen = Frames.of(labels, axes) if frames is None else frames
         shape, wanted = ([n for n in each if n > 1] for each in (labels.shape, seen.shape))
-        if shape == wanted:  # axes of length 1 do not count
+        if shape == wanted and labels.shape != seen.shape:  # axes of length 1 do not count
+            if not hasattr(labels, "reshape"):  # zarr
+                import dask.array
+
+                labels = dask.array.from_array(labels)
             labels = labels.reshape(seen.shape)
         return cls(check_labels(seen, labels), seen, frames is not None, pixel_size)
 
@@ -156,30 +163,23 @@ def take_stock(
         `before` itself where nothing changed.
     """
     every = list(subject.frames.indices())
-    made: tuple[Any, ...] = ()
+    embedding = None if learn is None else _embedding(learn, subject)
     data = subject.frames.data if learn is not None and subject.has_image else None
+    made: tuple[Any, ...] = ()
     if learn is not None:
-        frames = subject.frames
-        image = (id(data), frames.channel) if subject.has_image else None
-        by = learn.embedding if subject.has_image else None
-        weights = None if by is None else load(by).metadata.sha256
-        made = (learn.embedding, weights, image, subject.pixel_size)
+        weights = None if embedding is None else embedding.sha256
+        made = (learn.embedding, weights, id(data), subject.frames.channel, subject.pixel_size)
     known = dict(before.planes) if before is not None else {}
     stale = before is None or (learn is not None and before.made != made)
     wanted = set(every if indices is None or stale else indices)
-    embedding: Embedding | None = None
     planes: dict[Index, Plane] = {}
     for number, index in enumerate(every):
         plane = known.get(index)
         if plane is None or index in wanted:
-            labels = np.ascontiguousarray(subject.labels[index])
-            checksum = zlib.crc32(labels.data)
-            if plane is None or stale or plane.checksum != checksum:
-                if learn is not None and learn.embedding and embedding is None:
-                    embedding = _embedding(learn, subject)
-                look = Steps(_look(subject, index, labels, checksum, learn is not None, embedding))
-                yield from (Step(number, len(every), index) for _ in look)
-                plane = look.result
+            old = None if stale else plane
+            look = Steps(_look(subject, index, old, embedding, describe=learn is not None))
+            yield from (Step(number, len(every), index) for _ in look)
+            plane = look.result
             yield Step(number + 1, len(every), index)
         planes[index] = plane
     if before is not None and not stale and planes == known:
@@ -188,7 +188,7 @@ def take_stock(
 
 
 def _embedding(learn: TeachSettings, subject: Subject) -> Embedding | None:
-    if not subject.has_image:
+    if learn.embedding is not None and not subject.has_image:
         raise BadImage(
             f"'{learn.embedding}' needs the image of the objects",
             hint="Choose the image, or learn from features alone.",
@@ -199,28 +199,53 @@ def _embedding(learn: TeachSettings, subject: Subject) -> Embedding | None:
 def _look(
     subject: Subject,
     index: Index,
-    labels: Any,
-    checksum: int,
-    describe: bool,
+    before: Plane | None,
     embedding: Embedding | None,
-) -> Generator[Any, None, Plane]:
-    import pandas as pd
-
+    *,
+    describe: bool,
+) -> Generator[Judged, None, Plane]:
+    """A frame; `before` itself where its labels are the same."""
+    if is_by_window(subject.frames, subject.labels, LARGE):
+        return (yield from _look_by_window(subject, index, before, describe=describe))
+    labels = np.ascontiguousarray(subject.labels[index])
+    checksum = zlib.crc32(labels.data)
+    if before is not None and before.checksum == checksum:
+        return before
     objects = objects_of(labels)
-    boxes = np.array(
-        [(y.start, y.stop, x.start, x.stop) for y, x in objects.boxes], np.int64
-    ).reshape(-1, 4)
-    seen = pd.DataFrame({"label": objects.names, **dict(zip(SIDES, boxes.T, strict=True))})
+    sides = [(y.start, x.start, y.stop, x.stop) for y, x in objects.boxes]
     found = None
     if describe:
         plane = subject.frames[index] if subject.has_image else None
         found = yield from describe_steps(objects, plane, subject.pixel_size, embedding)
-    axes = subject.frames.leading_axes.lower()
-    for table in (seen, found):
-        for axis, position in reversed(list(zip(axes, index, strict=True))):
-            if table is not None:
-                table.insert(1, axis, position)
-    return Plane(checksum, seen, found)
+        insert_place(found, subject.frames.leading_axes, index)
+    return Plane(checksum, _table(subject, index, objects.names, np.array(sides, np.int64)), found)
+
+
+def _look_by_window(
+    subject: Subject, index: Index, before: Plane | None, *, describe: bool
+) -> Generator[Judged, None, Plane]:
+    """A frame that no memory holds: its objects, which cannot be described."""
+    if describe:
+        raise too_large("What is taught")
+    labels = Frames(subject.labels, subject.frames.leading_axes + "YX")
+    names, sides = yield from find_objects(Source.of(read_by_block(labels), index))
+    checksum = zlib.crc32(sides.tobytes(), zlib.crc32(names.tobytes()))
+    if before is not None and before.checksum == checksum:
+        return before
+    return Plane(checksum, _table(subject, index, names, sides))
+
+
+def _table(
+    subject: Subject, index: Index, names: NDArray[np.int64], sides: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Objects of a frame, from first row and column of each, and row and column after the last."""
+    import pandas as pd
+
+    top, left, bottom, right = sides.reshape(-1, 4).T
+    boxes = dict(zip(SIDES, (top, bottom, left, right), strict=True))
+    table = pd.DataFrame({"label": names, **boxes})
+    insert_place(table, subject.frames.leading_axes, index)
+    return table
 
 
 def _together(tables: list[Any]) -> pd.DataFrame:
@@ -228,96 +253,3 @@ def _together(tables: list[Any]) -> pd.DataFrame:
 
     given = [each for each in tables if each is not None]
     return together(given) if given else pd.DataFrame({"label": []})
-
-
-def kept(table: pd.DataFrame, was: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
-    """Classes of the objects that are there now.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `Classification.table` has it.
-    was, now : DataFrame
-        `Stock.objects` of when they were classified, and of now.
-
-    Returns
-    -------
-    DataFrame
-        Columns of `table`, one row an object of `now`. Objects that were not there have no class;
-        neither has one that only took the number of another: their boxes do not meet.
-    """
-    on = ["label", *place_columns(now)]
-    both = now.merge(was, on=on, how="left", suffixes=("", "_was"))
-    meets = (
-        (both["top"] < both["bottom_was"])
-        & (both["top_was"] < both["bottom"])
-        & (both["left"] < both["right_was"])
-        & (both["left_was"] < both["right"])
-    )
-    found = now[on].merge(table, on=on, how="left")[list(table.columns)]
-    told = [name for name in table.columns if name not in on]
-    found[told] = found[told].where(meets)
-    return found
-
-
-def joined(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Features of a Labels layer with the classes of its objects.
-
-    Parameters
-    ----------
-    features : DataFrame
-        As the layer has them: ``index`` is the label, or else the row is.
-    table : DataFrame
-        From `kept`, or `Classification.table`.
-
-    Returns
-    -------
-    DataFrame
-        One row an object of `table`: ``index``, place, class, probabilities; then what there was.
-    """
-    before = without_classes(features)
-    if "index" not in before:
-        before = before.assign(index=before.get("label", before.index))
-    found = table.rename(columns={"label": "index"})
-    on = [name for name in ("index", *place_columns(table)) if name in before]
-    return found.merge(before.drop_duplicates(on), on=on, how="left")
-
-
-def without_classes(features: pd.DataFrame) -> pd.DataFrame:
-    """Features without class and probabilities."""
-    told = [name for name in features.columns if _is_told(str(name))]
-    return features.drop(columns=told)
-
-
-def has_classes(features: pd.DataFrame) -> bool:
-    """Whether features hold classes."""
-    return "class" in features.columns
-
-
-def still_there(boxes: Mapping[Place, Box | None], stock: Stock) -> set[Place]:
-    """Those of some objects that are in a stock, and not only their numbers.
-
-    Parameters
-    ----------
-    boxes : mapping of (index, label) to (top, bottom, left, right)
-        Where they were; None where nobody knows.
-    stock : Stock
-
-    Returns
-    -------
-    set of (index, label)
-    """
-    found = set()
-    for place, was in boxes.items():
-        now = stock.box(place)
-        if now is None:
-            continue
-        if was is None or (
-            now[0] < was[1] and was[0] < now[1] and now[2] < was[3] and was[2] < now[3]
-        ):
-            found.add(place)
-    return found
-
-
-def _is_told(name: str) -> bool:
-    return name == "class" or name.startswith(PROBABILITY)

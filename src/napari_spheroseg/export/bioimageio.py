@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadImage, BadSetting
+from ..errors import BadImage, BadSetting, brief
 from ..models.bioimageio.packages import quiet_spec
+from ..models.installing import save_weights
 from ..models.library import WEIGHTS, write_metadata
 from ..models.metadata import Preparation
-from ..models.model import Model
+from ..models.model import Model, sha256_of
 from .rdf import describe, side_of
 from .writing import ExportFailed, Run, in_torch, on_cpu, write_torchscript
 
@@ -93,12 +94,11 @@ def write_bioimageio(
             described = describe(v0_5, model, folder, factor, authors, licence)
             spec.save_bioimageio_package(described, output_path=path)
         except ValueError as error:  # pydantic's, of which the first lines tell
-            said = " ".join(str(error).split())[:300]
-            raise BadSetting(f"The package is not valid: {said}") from error
+            raise BadSetting(f"The package is not valid: {brief(error)}") from error
     summary = core.test_description(path, stop_early=True)
     if summary.status != "passed":  # "valid-format" is said of one that gives other results
         faults = (fault.msg for detail in summary.details for fault in detail.errors)
-        said = " ".join(next(faults, "it does not say why").split())[:300]
+        said = brief(next(faults, "it does not say why"))
         raise ExportFailed(f"bioimageio.core refuses the package: {said}")
     return run
 
@@ -155,15 +155,10 @@ def _write_samples(model: Model, folder: Path, image: NDArray[Any]) -> int:
 
 def _write_own(model: Model, folder: Path) -> None:
     """Our own weights and model.json, from which the model is had back as it was."""
-    from safetensors.torch import save_file
-
-    from ..models.model import sha256_of
-
     if model.weights is not None and model.checksum == model.metadata.sha256:
         shutil.copyfile(model.weights, folder / WEIGHTS)  # perhaps in 16 bit: half as large
     else:
-        state = {key: value.contiguous() for key, value in on_cpu(model).state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        save_weights(folder / WEIGHTS, on_cpu(model))
     write_metadata(folder, model.metadata.replace(sha256=sha256_of(folder / WEIGHTS)))
 
 

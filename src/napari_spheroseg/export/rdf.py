@@ -37,36 +37,10 @@ def describe(
     import torch
 
     metadata = model.metadata
-    side, step = side_of(metadata.preparation), metadata.preparation.multiple
-    channels = ["grey"] if metadata.preparation.channels == 1 else ["red", "green", "blue"]
 
     def file(name: str) -> Any:
         return v0_5.FileDescr(source=folder / name)
 
-    free = v0_5.ParameterizedSize(min=side, step=step)
-    image = v0_5.InputTensorDescr(
-        id=_INPUT,
-        axes=[
-            v0_5.BatchAxis(),
-            v0_5.ChannelAxis(channel_names=channels),
-            *(v0_5.SpaceInputAxis(id=axis, size=free) for axis in "yx"),
-        ],
-        test_tensor=file("test_input.npy"),
-        data=v0_5.IntervalOrRatioDataDescr(type="float32"),
-        preprocessing=_preprocessing(v0_5, metadata.preparation),
-    )
-    same = {axis: v0_5.SizeReference(tensor_id=_INPUT, axis_id=axis) for axis in "yx"}
-    maps = v0_5.OutputTensorDescr(
-        id=_OUTPUT,
-        axes=[
-            v0_5.BatchAxis(),
-            v0_5.ChannelAxis(channel_names=list(metadata.outputs)),
-            *(v0_5.SpaceOutputAxis(id=a, size=size, scale=factor) for a, size in same.items()),
-        ],
-        test_tensor=file("test_output.npy"),
-        data=v0_5.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
-        postprocessing=[v0_5.SigmoidDescr()],
-    )
     version = torch.__version__.partition("+")[0]
     weights = {
         "torchscript": v0_5.TorchscriptWeightsDescr(
@@ -84,10 +58,41 @@ def describe(
         covers=[file("cover.png")],
         attachments=[file(METADATA), file(WEIGHTS)],
         tags=["spheroid", "organoid", "segmentation", "2d", metadata.network],
-        inputs=[image],
-        outputs=[maps],
+        inputs=[_image(v0_5, metadata.preparation, file("test_input.npy"))],
+        outputs=[_maps(v0_5, metadata.outputs, factor, file("test_output.npy"))],
         weights=v0_5.WeightsDescr(**weights),
         config=v0_5.Config(**{CONFIG: {"metadata": METADATA, "weights": WEIGHTS}}),
+    )
+
+
+def _image(v0_5: Any, preparation: Preparation, sample: Any) -> Any:
+    channels = ["grey"] if preparation.channels == 1 else ["red", "green", "blue"]
+    free = v0_5.ParameterizedSize(min=side_of(preparation), step=preparation.multiple)
+    return v0_5.InputTensorDescr(
+        id=_INPUT,
+        axes=[
+            v0_5.BatchAxis(),
+            v0_5.ChannelAxis(channel_names=channels),
+            *(v0_5.SpaceInputAxis(id=axis, size=free) for axis in "yx"),
+        ],
+        test_tensor=sample,
+        data=v0_5.IntervalOrRatioDataDescr(type="float32"),
+        preprocessing=_preprocessing(v0_5, preparation),
+    )
+
+
+def _maps(v0_5: Any, names: Sequence[str], factor: int, sample: Any) -> Any:
+    same = {axis: v0_5.SizeReference(tensor_id=_INPUT, axis_id=axis) for axis in "yx"}
+    return v0_5.OutputTensorDescr(
+        id=_OUTPUT,
+        axes=[
+            v0_5.BatchAxis(),
+            v0_5.ChannelAxis(channel_names=list(names)),
+            *(v0_5.SpaceOutputAxis(id=a, size=size, scale=factor) for a, size in same.items()),
+        ],
+        test_tensor=sample,
+        data=v0_5.IntervalOrRatioDataDescr(type="float32", range=(0.0, 1.0)),
+        postprocessing=[v0_5.SigmoidDescr()],
     )
 
 

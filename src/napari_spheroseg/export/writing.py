@@ -10,7 +10,7 @@ import copy
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,14 +145,7 @@ def export(
     name = format or format_of(path)
     writer = WRITERS[name]
     images = list(calibration)
-    if images and name not in _INT8:
-        raise BadSetting(
-            f"INT8 is not written as {name}", hint=f"Choose one of: {', '.join(_INT8)}."
-        )
-    if about and name != "bioimageio":
-        raise BadSetting(f"{name} has no setting '{next(iter(about))}'")
-    if path.suffix.lower() != SUFFIXES[name]:
-        raise BadSetting(f"{path.name} must end in {SUFFIXES[name]} for {name}")
+    _check_asked(name, path, bool(images), about)
     opened = _opened(model)
     network = on_cpu(opened)
     with tempfile.TemporaryDirectory(prefix="spheroseg-") as folder:
@@ -179,14 +172,32 @@ def export(
                 f"In {name}, results differ from PyTorch's by {difference:.2g} of the largest",
                 hint="Choose another format.",
             )
-        # the weights first: who finds the file that was asked for finds all
-        files = sorted(staged.parent.glob(f"{staged.stem}.*"), key=lambda each: each == staged)
-        for each in files:
-            with replacing(path.with_name(each.name)) as temporary:
-                shutil.copyfile(each, temporary)
-    written = tuple(path.with_name(each.name) for each in reversed(files))
+        written = _put(staged, path)
     mean_least = (float(np.mean(scores)), min(scores)) if scores else (None, None)
     return Exported(written, difference, *mean_least)
+
+
+def _check_asked(name: str, path: Path, in_int8: bool, about: Mapping[str, Any]) -> None:
+    """Refuse what a format cannot do, before anything is read."""
+    if in_int8 and name not in _INT8:
+        raise BadSetting(
+            f"INT8 is not written as {name}", hint=f"Choose one of: {', '.join(_INT8)}."
+        )
+    if about and name != "bioimageio":
+        raise BadSetting(f"{name} has no setting '{next(iter(about))}'")
+    if path.suffix.lower() != SUFFIXES[name]:
+        raise BadSetting(f"{path.name} must end in {SUFFIXES[name]} for {name}")
+
+
+def _put(staged: Path, path: Path) -> tuple[Path, ...]:
+    """Copy what was written to its place; the file that was asked for is named first."""
+    # the weights first: who finds the file that was asked for finds all
+    made = (each for each in staged.parent.iterdir() if each.stem == staged.stem)
+    files = sorted(made, key=lambda each: each == staged)
+    for each in files:
+        with replacing(path.with_name(each.name)) as temporary:
+            shutil.copyfile(each, temporary)
+    return tuple(path.with_name(each.name) for each in reversed(files))
 
 
 def _opened(model: str | Path | Model) -> Model:
@@ -230,12 +241,10 @@ def write_torchscript(model: Model, path: Path) -> Run:
 def write_onnx(model: Model, path: Path, source: Path | None = None) -> Run:
     """Write ONNX; returns what runs the file in ONNX Runtime."""
     require("onnxruntime", "onnxruntime", path.name)
-    import onnxruntime as ort
+    from ..models.bioimageio.onnx_graph import session_of
 
     shutil.copyfile(source or _as_onnx(model, "onnxruntime"), path)
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = session_of(str(path))
     (name,) = (each.name for each in session.get_inputs())
     return lambda batch: np.asarray(session.run(None, {name: batch})[0], np.float32)
 

@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadSetting, WrongWeights
 from ..steps import Counted, Progress, run_to_end
-from .library import CARD, METADATA, find, load, own_folder, user_folder, write_metadata
+from .library import (
+    CARD,
+    METADATA,
+    load,
+    own_folder,
+    read_metadata,
+    user_folder,
+    write_metadata,
+)
 from .metadata import ModelMetadata
 from .model import Model, sha256_of
-from .staging import commit, name_taken, staged, written_to
+from .places import change_settings
+from .staging import commit, gone, locked, name_taken, staged, written_to
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .collections.reproduce import Reproduction
 
 
@@ -132,12 +143,11 @@ def install_steps(
 def _install_file(path: Path, name: str | None, replace: bool, source: str) -> list[Installed]:
     from .bioimageio.opening import install_package, is_package
 
-    is_zip = path.suffix.lower() == ".zip" and path.is_file()
-    if is_zip or is_package(path):  # a download may have any name
+    if is_package(path):  # a download may have any name
+        return [Installed(install_package(path, name, replace=replace, source=source))]
+    if path.suffix.lower() == ".zip" and path.is_file():
         from .collections.unpack import install_collection
 
-        if is_package(path):
-            return [Installed(install_package(path, name, replace=replace, source=source))]
         return install_collection(path, name, replace=replace, source=source)
     return [Installed(install_opened(path, load(path), name, replace, source))]
 
@@ -166,17 +176,17 @@ def write_model(folder: Path, model: Model, metadata: ModelMetadata) -> ModelMet
     if metadata.keeps_file:
         file.write_bytes(model.content())
     else:
-        _save_state(file, model)
+        save_weights(file, model.network)
     metadata = metadata.replace(sha256=sha256_of(file))
     write_metadata(folder, metadata)
     return metadata
 
 
-def _save_state(file: Path, model: Model) -> None:
+def save_weights(file: Path, network: nn.Module) -> None:
+    """Write a network's weights as safetensors."""
     from safetensors.torch import save_file
 
-    state = {key: value.contiguous() for key, value in model.network.state_dict().items()}
-    save_file(state, file)
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, file)
 
 
 def rename(old: str, new: str) -> ModelMetadata:
@@ -203,14 +213,28 @@ def rename(old: str, new: str) -> ModelMetadata:
     BadSetting
         It ships or is shared, and stays as it is; or the new name is no usable one.
     UnreadableFile
-        The models folder cannot be written; nothing was changed.
+        It is damaged, or the models folder cannot be written; nothing was changed.
     """
     folder = own_folder(old)
-    metadata = find(old)[0].replace(name=new)
-    with written_to(folder.parent), staged(folder.parent) as stage:
-        shutil.copytree(folder, stage / new)
-        write_metadata(stage / new, metadata)
-        commit(stage, drop=[old])
+    with written_to(folder.parent), locked(folder.parent):
+        if not folder.exists():
+            raise gone(old)
+        known = read_metadata(folder)
+        metadata = known.replace(name=new)
+        target = folder.with_name(new)
+        if target.exists():
+            raise name_taken(new)
+        write_metadata(folder, metadata)  # until it is moved, it is found by its folder
+        try:
+            folder.rename(target)
+        except OSError:
+            write_metadata(folder, known)
+            raise
+    change_settings(
+        lambda settings: settings.replace(
+            defaults={k: new if v == old else v for k, v in settings.defaults.items()}
+        )
+    )
     return metadata
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from ..errors import BadSetting, SpherosegError, UnknownName, UnreadableFile
+from ..readwrite.atomic import write_text
 from ..registry import unknown_name
 from ..settings import bad_setting
-from .metadata import ModelMetadata
+from .metadata import ModelMetadata, as_name
 from .model import Model, no_weights, sha256_of
 from .places import OWN_VARIABLE, folders, place_of, shipped_folder, user_folder
 from .staging import settled
@@ -154,9 +154,8 @@ def read_metadata(folder: Path) -> ModelMetadata:
 
 
 def write_metadata(folder: Path, metadata: ModelMetadata) -> None:
-    """Write a folder's model.json."""
-    text = metadata.model_dump_json(indent=2)
-    (folder / METADATA).write_text(text + "\n", encoding="utf-8")
+    """Write a folder's model.json, complete or not at all."""
+    write_text(folder / METADATA, metadata.model_dump_json(indent=2) + "\n")
 
 
 def entries() -> dict[str, tuple[ModelMetadata, Path]]:
@@ -244,10 +243,9 @@ def _load_checkpoint(path: Path) -> Model:
     state = read_state(path)
     network, arguments = recognise(state, path.name)
     facts = published_facts(network, arguments, path.name)
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem).lstrip("_-")
     checksum = sha256_of(path)
     metadata = ModelMetadata(
-        name=stem or network,
+        name=as_name(path.stem, network),
         network=network,
         arguments=arguments,
         description=f"{facts['title']} from the checkpoint {path.name}.",

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..settings import Settings
+from .formats.archive import RESERVED
+
+_LONGEST = 100  # characters of a name: the trash and collections add to it
+
+
+def _usable(name: str) -> str:
+    fits = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?", name)
+    if fits is None or len(name) > _LONGEST or RESERVED.match(name):
+        raise ValueError(
+            f"a name has up to {_LONGEST} letters, digits, '_', '-' and '.', begins with a letter "
+            "or digit, ends without a dot, and is none that Windows keeps for itself, as 'con'"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_usable)]
+"""Of a model: the name of a folder on every system."""
+
+
+def as_name(text: str, otherwise: str) -> str:
+    """What a model may be called that is nearest to a text."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:_LONGEST].lstrip("_-") or otherwise
+    return f"{name}_" if RESERVED.match(name) else name
 
 
 class Preparation(Settings):
@@ -140,7 +164,7 @@ class ModelMetadata(Settings):
     """The contents of model.json."""
 
     format_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: Name
     title: str
     task: Literal["segmentation", "restoration", "classification", "detection", "focus"] = Field(
         "segmentation"

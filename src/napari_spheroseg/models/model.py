@@ -80,6 +80,7 @@ class Model:
             # read once: what is opened is what was compared
             self._content = self._checked_file().read_bytes()
         if hashlib.sha256(self._content).hexdigest() != self.metadata.sha256:
+            self._content = None
             raise self._changed()
         return self._content
 
@@ -107,9 +108,11 @@ class Model:
         """
         with self._lock:
             if self.metadata.keeps_file:
-                return hashlib.sha256(self.content()).hexdigest()
+                self.content()
+                return str(self.metadata.sha256)
             if self._network is None and self._state is None:
-                return sha256_of(self._checked_file())
+                self._checked_file()
+                return str(self.metadata.sha256)
             network = self._network or self._build(keep_state=True)
         digest = hashlib.sha256()
         for key, value in network.state_dict().items():  # it may have been trained meanwhile
@@ -176,6 +179,17 @@ def no_weights(metadata: ModelMetadata) -> NoWeights:
 
 
 def sha256_of(path: Path) -> str:
-    """Checksum of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Checksum of a file, as hexadecimal digits.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path} cannot be read: {error.strerror or error}", hint="Check its permissions."
+        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -37,8 +38,9 @@ def shipped_folder() -> Path:
 
 def user_folder() -> Path:
     """Folder that models are installed into; ``SPHEROSEG_MODELS`` in the environment moves it."""
-    moved = os.environ.get(OWN_VARIABLE)
-    return Path(moved) if moved else user_data_path("napari-spheroseg", False) / "models"
+    if moved := os.environ.get(OWN_VARIABLE):
+        return Path(moved).expanduser()
+    return user_data_path("napari-spheroseg", False) / "models"
 
 
 def shared_folders() -> list[Path]:
@@ -69,9 +71,9 @@ def add_shared_folder(folder: str | Path) -> None:
     path = Path(folder).expanduser().absolute()
     if not path.is_dir():
         raise BadSetting(f"There is no folder {path}", hint="Check the path.")
-    known = read_settings()
-    if str(path) not in known.shared:
-        write_settings(known.replace(shared=(*known.shared, str(path))))
+    change_settings(
+        lambda known: known.replace(shared=tuple(dict.fromkeys((*known.shared, str(path)))))
+    )
 
 
 def drop_shared_folder(folder: str | Path) -> None:
@@ -85,13 +87,14 @@ def drop_shared_folder(folder: str | Path) -> None:
         The setting cannot be written.
     """
     path = str(Path(folder).expanduser().absolute())
-    known = read_settings()
-    if path not in known.shared:
+    if path not in read_settings().shared:
         raise UnknownName(
             f"{path} is not among the added folders",
             hint=f"Those of the environment stand in {SHARED_VARIABLE}.",
         )
-    write_settings(known.replace(shared=tuple(each for each in known.shared if each != path)))
+    change_settings(
+        lambda known: known.replace(shared=tuple(each for each in known.shared if each != path))
+    )
 
 
 def place_of(folder: Path) -> Place:
@@ -124,8 +127,8 @@ def read_settings() -> LibrarySettings:
     return LibrarySettings()
 
 
-def write_settings(settings: LibrarySettings) -> None:
-    """Keep what the user chose.
+def change_settings(change: Callable[[LibrarySettings], LibrarySettings]) -> None:
+    """Keep what the user chose beside what others choose meanwhile.
 
     Raises
     ------
@@ -136,7 +139,9 @@ def write_settings(settings: LibrarySettings) -> None:
     with written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            write_text(folder / _SETTINGS, settings.model_dump_json(indent=2) + "\n")
+            known = read_settings()
+            if (changed := change(known)) != known:
+                write_text(folder / _SETTINGS, changed.model_dump_json(indent=2) + "\n")
 
 
 def _order(name: str) -> int:

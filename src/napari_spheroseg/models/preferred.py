@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import UnknownName
 from .library import entries, find
 from .model import no_weights
-from .places import read_settings, write_settings
+from .places import change_settings, read_settings
 
 _SHIPPED = {
     "segmentation": "unet",
@@ -73,6 +73,5 @@ def set_default(name: str) -> str:
     metadata = find(name)[0]
     if not metadata.has_weights:
         raise no_weights(metadata)
-    known = read_settings()
-    write_settings(known.replace(defaults={**known.defaults, metadata.task: name}))
+    change_settings(lambda known: known.replace(defaults={**known.defaults, metadata.task: name}))
     return metadata.task

@@ -9,15 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from ..errors import Busy, NameTaken, SpherosegError, UnknownName, UnreadableFile
 from ..readwrite.atomic import PREFIX, UMASK, write_text
-from .removed import expired, place_for
+from .removed import Trashed, expired, place_for
 
 LOCK = ".lock"
 JOURNAL = ".commit.json"
@@ -70,10 +70,12 @@ def staged(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         _sweep(folder)
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=folder))
+        # not by tempfile: on Windows nobody else could ever read what is made in its folders
+        stage = folder / f"{_STAGE}{uuid4().hex}"
+        stage.mkdir()
         alive = FileLock(stage / LOCK)  # the system lets go of it when this process is killed
         alive.acquire()
-        _clear_trash(folder, stage)
+        discard(stage, expired(folder))  # what is in use, the next change deletes
     try:
         yield stage
     finally:
@@ -96,8 +98,8 @@ def written_to(target: Path) -> Iterator[None]:
         ) from error
 
 
-def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) -> None:
-    """Put all models of a staging folder into their places, and take others away, at once.
+def commit(stage: Path, *, replace: bool = False) -> None:
+    """Put all models of a staging folder into their places, at once.
 
     Parameters
     ----------
@@ -105,15 +107,11 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
         As from `staged`; each folder in it is a model.
     replace : bool
         Models of these names may be there; they go to the trash.
-    drop : collection of str
-        Names of models to take away.
 
     Raises
     ------
     NameTaken
         A model of this name is there; nothing was changed.
-    UnknownName
-        One to take away is not there; nothing was changed.
     OSError
         A folder cannot be moved; nothing was changed, or the next look finishes it.
     """
@@ -125,11 +123,9 @@ def commit(stage: Path, *, replace: bool = False, drop: Collection[str] = ()) ->
         taken = [name for name in put if (folder / name).exists()]
         if taken and not replace:
             raise name_taken(taken[0])
-        if gone := [name for name in drop if not (folder / name).exists()]:
-            raise UnknownName(f"There is no model '{gone[0]}' any more")
         old = [(folder / name, place_for(folder, name).folder) for name in taken]
         new = [(stage / name, folder / name) for name in put]
-        carry_out(folder, [*old, *new, *((folder / n, stage / _OLD / n) for n in drop)])
+        carry_out(folder, [*old, *new])
 
 
 def carry_out(folder: Path, moves: Sequence[tuple[Path, Path]]) -> None:
@@ -156,11 +152,23 @@ def carry_out(folder: Path, moves: Sequence[tuple[Path, Path]]) -> None:
         raise
 
 
+def discard(stage: Path, removed: Iterable[Trashed]) -> None:
+    """Let removed models be deleted with a staging folder, but for those that are in use."""
+    for each in removed:
+        with contextlib.suppress(OSError):
+            _move(each.folder, stage / _OLD / each.key)
+
+
 def name_taken(name: str) -> NameTaken:
     """Error for a name that an installed model has."""
     return NameTaken(
         f"A model '{name}' is installed already", hint="Choose another name, or ask to replace it."
     )
+
+
+def gone(name: str) -> UnknownName:
+    """Error for a model that others removed meanwhile."""
+    return UnknownName(f"There is no model '{name}' any more")
 
 
 def _plan(folder: Path) -> list[tuple[Path, Path]]:
@@ -197,13 +205,6 @@ def _is_planned(stage: Path) -> bool:
         return any(stage in path.parents for move in _plan(stage.parent) for path in move)
     except OSError:
         return False
-
-
-def _clear_trash(folder: Path, stage: Path) -> None:
-    """What lay there long enough is deleted with the staging folder."""
-    for each in expired(folder):
-        with contextlib.suppress(OSError):  # in use: the next change deletes it
-            _move(each.folder, stage / _OLD / each.key)
 
 
 def _sweep(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ..errors import NameTaken, UnknownName
 from ..registry import unknown_name
 from .library import own_folder
 from .places import user_folder
-from .removed import Trashed, expired, in_trash, place_for
-from .staging import carry_out, locked, staged, written_to
+from .removed import Trashed, in_trash, place_for
+from .staging import carry_out, discard, gone, locked, staged, written_to
 
 
 def remove(name: str) -> Trashed:
@@ -34,15 +36,15 @@ def remove(name: str) -> Trashed:
     """
     source = own_folder(name)
     folder = source.parent
-    with written_to(folder):
-        with locked(folder):
-            if not source.exists():
-                raise UnknownName(f"There is no model '{name}' any more")
-            gone = place_for(folder, name)
-            gone.folder.parent.mkdir(exist_ok=True)
-            source.rename(gone.folder)
-        _delete(expired(folder))
-    return gone
+    with written_to(folder), locked(folder):
+        if not source.exists():
+            raise gone(name)
+        place = place_for(folder, name)
+        place.folder.parent.mkdir(exist_ok=True)
+        source.rename(place.folder)
+    with contextlib.suppress(OSError), staged(folder):
+        pass  # which deletes what lay in the trash long enough
+    return place
 
 
 def trashed() -> list[Trashed]:
@@ -100,25 +102,15 @@ def empty_trash() -> list[Trashed]:
     Returns
     -------
     list of Trashed
-        What was deleted.
+        What was deleted: all but what another program has open.
 
     Raises
     ------
     UnreadableFile
         The models folder cannot be written.
     """
-    every = trashed()
-    with written_to(user_folder()):
-        _delete(every)
-    return every
-
-
-def _delete(gone: list[Trashed]) -> None:
-    """Out of the trash at once; deleting them may take its time, or be finished by others."""
-    if not gone:
-        return
-    folder = user_folder()
-    with staged(folder) as stage, locked(folder):
-        for each in gone:
-            if each.folder.exists():
-                each.folder.rename(stage / each.key)
+    every, folder = trashed(), user_folder()
+    if every:
+        with written_to(folder), staged(folder) as stage, locked(folder):
+            discard(stage, every)
+    return [each for each in every if not each.folder.exists()]

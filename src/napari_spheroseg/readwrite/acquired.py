@@ -14,6 +14,8 @@ import tifffile
 
 from .images import TIFF
 
+_MOST = 1_000_000
+"""Positions along T: of a file that tells of more, times are not worked out."""
 _HOURS = {"ms": 1 / 3.6e6, "s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
 
 
@@ -93,7 +95,7 @@ def _times(image: Any) -> tuple[float, ...] | None:
     """Of the first plane at each position along T, or else by the increment; None where unsaid."""
     pixels = image.find("{*}Pixels")
     count = 1 if pixels is None else int(pixels.get("SizeT", "1"))
-    if count < 2:
+    if not 1 < count <= _MOST:
         return None
     first: dict[int, float] = {}
     for plane in pixels.iterfind("{*}Plane"):
@@ -112,8 +114,8 @@ def _times(image: Any) -> tuple[float, ...] | None:
 
 
 def _hours(element: Any, name: str) -> float | None:
-    value = element.get(name)
-    return float(value) * _HOURS[element.get(f"{name}Unit", "s")] if value else None
+    value, hour = element.get(name), _HOURS.get(element.get(f"{name}Unit", "s"))
+    return float(value) * hour if value and hour else None
 
 
 def plate_images(folder: Path) -> list[Path]:

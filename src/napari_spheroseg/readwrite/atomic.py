@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UnreadableFile
+from ..errors import SpherosegError, UnreadableFile
 
 PREFIX = ".spheroseg-"
 """What the names of files that are not complete begin with."""
@@ -33,6 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
+    except SpherosegError:  # of what was to be written; some are OSErrors
+        raise
     except OSError as error:
         raise UnreadableFile(
             f"{path} cannot be written: {error.strerror or error}",

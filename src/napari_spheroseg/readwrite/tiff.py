@@ -74,6 +74,23 @@ def open_tiff(path: Path, above: float) -> tuple[Any, str, tuple[float, float] |
     return data, axes, size
 
 
+def look_into_tiff(
+    path: Path,
+) -> tuple[str, tuple[int, ...], tuple[float, float] | None] | None:
+    """Axes, shape and pixel size as `read_tiff` has them, without reading the image.
+
+    None where it is no TIFF, or `read_tiff` puts its axes into another order.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            series, size = file.series[0], _pixel_size(file)
+            pixels = np.broadcast_to(np.False_, series.shape)
+            data, axes = _usual_order(pixels, series.axes)
+    except Exception:  # tifffile raises whatever a damaged file makes it stumble over
+        return None
+    return (axes, data.shape, size) if data is pixels else None
+
+
 def _pixels(series: Any) -> int:
     """Of a plane."""
     sides = (n for axis, n in zip(series.axes, series.shape, strict=True) if axis in "YX")

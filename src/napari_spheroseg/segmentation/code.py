@@ -12,6 +12,8 @@ from ..models import ModelMetadata
 from ..readwrite.images import SUFFIXES
 from .recipe import Recipe
 
+PLACEHOLDER = "IMAGE.tif"
+"""Stands in a command where the image is in no file."""
 _ALWAYS = ("model", "threshold")
 
 
@@ -73,7 +75,7 @@ def as_command(
     recipe: Recipe, model: ModelMetadata, path: str | None, *, focus: bool = False
 ) -> str:
     """A command line that does the run again; see `as_python`."""
-    words = ["spheroseg", "segment", path or "IMAGE.tif", "-o", "results"]
+    words = ["spheroseg", "segment", path or PLACEHOLDER, "-o", "results"]
     for name, value in said(recipe, model).items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

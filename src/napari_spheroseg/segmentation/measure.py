@@ -171,6 +171,22 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def insert_place(table: pd.DataFrame, axes: str, index: tuple[int, ...]) -> None:
+    """Have a table say, after the label, where along the leading axes its objects are.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one frame; changed in place.
+    axes : str
+        Letters of the leading axes.
+    index : tuple of int
+        The frame's position along them.
+    """
+    for axis, position in reversed(list(zip(axes.lower(), index, strict=True))):
+        table.insert(1, axis, position)
+
+
 def _measure_each(
     labels: NDArray[np.int32],
     boxes: list[Box],

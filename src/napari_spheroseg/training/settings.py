@@ -144,6 +144,7 @@ class TrainingSettings(Learning):
     network: str | None = Field(None, description="Without a start: the network.")
     arguments: dict[str, Any] = Field({}, description="Without a start: its arguments.")
     preparation: dict[str, Any] = Field({}, description="Fields that differ from the start's.")
+    post_processing: dict[str, Any] = Field({}, description="Fields that differ from the start's.")
     distance: bool = Field(
         True, description="A new network also learns the distance to the border, to split by."
     )

@@ -21,7 +21,8 @@ from .settings import TrainingSettings
 from .task import SegmentationTask
 
 _FIRST_PREPARATION = Preparation(long_side=512, best_diameter=(40, 64), multiple=32)
-_SPLIT = {"split_touching": True, "split_depth": 0.1}
+SPLIT = {"split_touching": True, "split_depth": 0.15}
+"""How models that learn the distance split, unless they are told otherwise."""
 
 
 def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
@@ -42,6 +43,7 @@ def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
             )
         network, metadata = start.network.train(), start.metadata  # Lightning keeps the mode
         own["preparation"] = metadata.preparation.replace(**settings.preparation)
+        own["post_processing"] = {**metadata.post_processing, **settings.post_processing}
         if settings.dropout is not None:
             for module in network.modules():
                 if isinstance(module, nn.Dropout2d):
@@ -58,7 +60,7 @@ def open_network(settings: TrainingSettings) -> tuple[nn.Module, ModelMetadata]:
         network=settings.network,
         arguments=arguments,
         outputs=outputs,
-        post_processing=_SPLIT if settings.distance else {},
+        post_processing={**(SPLIT if settings.distance else {}), **settings.post_processing},
         preparation=_FIRST_PREPARATION.replace(
             channels=arguments["in_channels"], **settings.preparation
         ),

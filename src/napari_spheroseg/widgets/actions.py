@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container, PushButton
+from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from .. import models
 from ..errors import SpherosegError
+from ..readwrite.images import PLAIN, is_zarr, open_image
+from ..segmentation.code import PLACEHOLDER
 from .shown import ShownResult
 from .shown_large import ShownLarge
+from .source import full_resolution, in_file
 from .work import Work
 
 
@@ -97,11 +101,12 @@ class ResultActions(Container):
         if shown is None:
             return
         try:
-            QApplication.clipboard().setText(write(shown))
+            code = write(shown)
         except SpherosegError as error:  # the model was removed meanwhile
             show_error(str(error))
-        else:
-            show_info("Copied.")
+            return
+        QApplication.clipboard().setText(code)
+        show_info(f"Copied. {_missing(shown, code)}".strip())
 
 
 def _part(shown: ShownResult | ShownLarge) -> str:
@@ -117,7 +122,7 @@ def _python(shown: ShownResult | ShownLarge) -> str:
     return as_python(
         recipe,
         models.info(recipe.model),
-        image.source.path,
+        _file(image),
         image.name,
         multiscale=image.multiscale,
         large=isinstance(shown, ShownLarge),
@@ -128,6 +133,31 @@ def _python(shown: ShownResult | ShownLarge) -> str:
 def _command(shown: ShownResult | ShownLarge) -> str:
     from ..segmentation.code import as_command
 
-    recipe, path = shown.segmentation.settings, shown.image.source.path
-    focus = shown.focus is not None
-    return as_command(recipe, models.info(recipe.model), path, focus=focus)
+    recipe, focus = shown.segmentation.settings, shown.focus is not None
+    return as_command(recipe, models.info(recipe.model), _file(shown.image), focus=focus)
+
+
+def _file(image: Image) -> str | None:
+    """File that holds what the layer shows; not where it holds more, such as other channels."""
+    path = image.source.path
+    if path is None or Path(path).suffix.lower() in PLAIN:
+        return path
+    if not is_zarr(Path(path)):
+        return None if in_file(image) is None else path
+    try:
+        whole = open_image(path).data.shape == full_resolution(image).shape
+    except SpherosegError:
+        return None
+    return path if whole else None
+
+
+def _missing(shown: ShownResult | ShownLarge, code: str) -> str:
+    """What a command does not say."""
+    if not code.startswith("spheroseg"):
+        return ""
+    recipe, missing = shown.segmentation.settings, []
+    if recipe.region is not None or recipe.frames is not None:
+        missing.append("It segments whole images: a command knows no region or current slice.")
+    if PLACEHOLDER in code:
+        missing.append(f"Put the path of your image in the place of {PLACEHOLDER}.")
+    return " ".join(missing)

@@ -35,6 +35,8 @@ class LayerPair:
     @property
     def name(self) -> str:
         """What it is called on screen."""
+        if self.labels.name.startswith(self.image.name):
+            return str(self.labels.name)  # says both, and is not cut off
         return f"{self.image.name}  +  {self.labels.name}"
 
     def labelled(self) -> LabelledLayer:

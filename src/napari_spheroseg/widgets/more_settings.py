@@ -7,13 +7,13 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit
 from napari.layers import Image
 from psygnal import Signal
-from superqt import QCollapsible
 
 from ..models import ModelMetadata
 from ..segmentation.settings import PUBLISHED, PostProcessing
 from . import forms
 from .news import news
 from .offered import offered_models
+from .parts import section
 from .preferences import Preferences
 from .scroll import Scroll
 from .source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
@@ -63,7 +63,7 @@ class MoreSettings(Container):
             each.changed.connect(self._on_post)
         news.models_changed.connect(self.restore.reset_choices)
         self.native.destroyed.connect(self._closed)
-        self.collapsible = QCollapsible("More settings")
+        self.collapsible = section("More settings")
         self.collapsible.addWidget(Scroll(self.native))
 
     def show_model(self, metadata: ModelMetadata) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from magicgui.widgets import Container, Label, PushButton
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
+from superqt import QCollapsible
 
 SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 """Of a box of choices that need not be as wide as the longest."""
-_LABEL_WIDTH = 118  # px
+_LABEL_WIDTH = 118  # px; of longer labels more
 
 
 def row(*buttons: PushButton) -> Container:
@@ -27,12 +29,23 @@ def text(name: str) -> Label:
     return label
 
 
+def section(title: str) -> QCollapsible:
+    """What opens when its title is pressed; superqt's own arrows are black on dark, too."""
+    box = QCollapsible(f"▸ {title}", collapsedIcon=QIcon(), expandedIcon=QIcon())
+    box.toggled.connect(lambda is_open: box.setText(f"{'▾' if is_open else '▸'} {title}"))
+    return box
+
+
 def align(*forms: Container) -> None:
     """Let the fields of forms begin at the same place: what magicgui means to do is lost."""
-    for form in forms:
-        for each in form:
-            beside = each.native.parentWidget()
-            if beside is not form.native:  # a check box says its name itself
-                label = beside.layout().itemAt(0).widget()
-                if isinstance(label, QLabel):
-                    label.setMinimumWidth(_LABEL_WIDTH)
+    labels = [label for form in forms for label in _labels(form)]
+    width = max((label.sizeHint().width() for label in labels), default=0)
+    for label in labels:
+        label.setMinimumWidth(max(width, _LABEL_WIDTH))
+
+
+def _labels(form: Container) -> list[QLabel]:
+    """A check box says its name itself."""
+    beside = (each.native.parentWidget() for each in form)
+    lines = (line.layout().itemAt(0).widget() for line in beside if line is not form.native)
+    return [label for label in lines if isinstance(label, QLabel)]

@@ -24,13 +24,14 @@ from ..segmentation.result import Segmentation
 from ..segmentation.settings import PUBLISHED, PostProcessing
 from ..steps import Step
 from .actions import ResultActions
+from .closing import ClosingGuard
 from .focus_box import focus_box
 from .image_layers import images_of
 from .job import Job, is_large
 from .more_settings import SERVICE, MoreSettings
 from .news import news
 from .offered import offered_models
-from .parts import text
+from .parts import align, text
 from .preferences import preferences
 from .shown import ShownResult
 from .shown_large import ShownLarge
@@ -85,7 +86,9 @@ class SegmentWidget(Container):
         layout = self.native.layout()
         layout.insertWidget(1, self.more.collapsible)
         layout.addStretch()
+        align(choices, self.more)
         self.native.setMinimumWidth(_LEAST_WIDTH)
+        self._guard = ClosingGuard(self.native, self._leave)
         self._update = Updates(
             self._viewer,
             self.native,
@@ -104,7 +107,9 @@ class SegmentWidget(Container):
     def _build(self) -> None:
         wanted = preferences()
         self._threads = wanted.threads
-        self.image = ComboBox(name="image", label="Image", choices=self._images)
+        self.image = ComboBox(
+            name="image", label="Image", choices=self._images, tooltip="The layer to segment"
+        )
         self.model = ComboBox(
             name="model", label="Model", choices=lambda _: offered_models("segmentation")
         )
@@ -120,7 +125,12 @@ class SegmentWidget(Container):
             tooltip=_THRESHOLD.format(but=""),
         )
         self.frames = ComboBox(
-            name="frames", label="Slices", choices=[EVERY, CURRENT], visible=False
+            name="frames",
+            label="Slices",
+            choices=[EVERY, CURRENT],
+            visible=False,
+            tooltip="Current slice: that on screen. Slices that are run one by one are collected "
+            "in the same layers.",
         )
         self.region = ComboBox(
             name="region",
@@ -230,7 +240,7 @@ class SegmentWidget(Container):
         if layer is None:
             raise SpherosegError(
                 "There is no image to segment",
-                hint="Open one, or try File ▸ Open Sample ▸ Spheroids.",
+                hint="Open one, or try File ▸ Open Sample ▸ SpheroSeg.",
             )
         only = visible_region(layer, self._viewer) if self.region.value == VIEW else None
         how = self.more.axes_and_channel()
@@ -336,6 +346,12 @@ class SegmentWidget(Container):
     def _current(self) -> ShownResult | ShownLarge | None:
         """The result of the chosen image."""
         return self._shown.get(self.image.value)
+
+    def _leave(self, can_stay: bool) -> bool:
+        """The dock was closed: nobody sees how far a run is, or can cancel it."""
+        if not can_stay:
+            self._run.cancel()
+        return True
 
     def _closed(self) -> None:
         news.models_changed.disconnect(self.model.reset_choices)

@@ -84,6 +84,16 @@ class ShownResult(ResultLayers):
             left = {i: v for i, v in self.focus.fields.items() if frames and i not in frames}
             self.focus = replace(self.focus, fields=left) if left else None
 
+    @property
+    def followed(self) -> bool:
+        """Whether polygons and measures are those of the labels as somebody painted them."""
+        measured = self.measured
+        if measured is None or measured.corrections is None or self.edited != LABELS:
+            return False
+        return measured.focus is self.focus and np.array_equal(
+            self.labels.data.reshape(measured.corrections.shape), measured.corrections
+        )
+
     def corrected(self) -> Segmentation:
         """The segmentation as somebody corrected it in the viewer."""
         result = self.judged
@@ -145,6 +155,7 @@ class ShownResult(ResultLayers):
         layer = Layer.create(data, arguments, kind)
         self._add(LABELS, layer)
         layer.events.paint.connect(lambda: self._on_edit(LABELS, layer))
+        layer.events.set_data.connect(self._on_refresh)
 
     def _add_polygons(self, layer_tuple: tuple[Any, ...]) -> None:
         rings, arguments, kind = layer_tuple
@@ -202,6 +213,11 @@ class ShownResult(ResultLayers):
     def _on_edit(self, what: str, layer: Layer) -> None:
         if not self._updating and self._layers.get(what) is layer:
             self._edited = what
+            self._tell(self)
+
+    def _on_refresh(self) -> None:
+        """Undo and redo tell nobody but the canvas; another slice looks the same from here."""
+        if self._edited == LABELS and not self._updating:
             self._tell(self)
 
     def _set_corrections_aside(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from napari.layers import Image, Labels
 
 from ..errors import BadSetting
 from ..inference.frames import Frames, Index, Region
+from ..readwrite.images import TIFF
 
 ALL_CHANNELS = ("all", -1)
 _LETTERS = "TZPABDEFGHIJKLMNOQRUVW"
@@ -22,12 +25,39 @@ def full_resolution(layer: Image) -> Any:
 
 
 def guess_axes(layer: Image | Labels) -> str:
-    """Axes of a layer: its own labels where they are single letters, else T, Z, ... in front."""
+    """Axes of a layer: its own labels where they are single letters, else as its file has them.
+
+    Where neither says them, T, Z, ... in front.
+    """
     letters = [label.upper() for label in layer.axis_labels[:-2]]
     usable = all(len(a) == 1 and a.isalpha() and a not in "YXS" for a in letters)
     if not usable or len(set(letters)) < len(letters):
+        said = in_file(layer)
+        if said is not None and said[0].endswith("YXS" if getattr(layer, "rgb", False) else "YX"):
+            return said[0]
         letters = list("T" if len(letters) == 1 else _LETTERS[: len(letters)])
     return "".join(letters) + ("YXS" if getattr(layer, "rgb", False) else "YX")
+
+
+def in_file(
+    layer: Image | Labels,
+) -> tuple[str, tuple[int, ...], tuple[float, float] | None] | None:
+    """Axes, shape and pixel size in the TIFF that a layer was opened from; napari drops them.
+
+    None where there is none, or the layer is not all that its file holds.
+    """
+    path = layer.source.path
+    if path is None or Path(path).suffix.lower() not in TIFF or not Path(path).is_file():
+        return None
+    said = _look_into(path, Path(path).stat().st_mtime_ns)
+    return said if said is not None and said[1] == full_resolution(layer).shape else None
+
+
+@lru_cache(maxsize=64)
+def _look_into(path: str, _: int) -> Any:
+    from ..readwrite.tiff import look_into_tiff
+
+    return look_into_tiff(Path(path))
 
 
 def channel_choices(axes: str, shape: tuple[int, ...]) -> list[tuple[str, int]]:
@@ -40,11 +70,12 @@ def channel_choices(axes: str, shape: tuple[int, ...]) -> list[tuple[str, int]]:
 
 
 def pixel_size(layer: Image | Labels) -> tuple[float, float] | None:
-    """µm, height and width, where the layer's units are lengths."""
+    """µm, height and width, where the layer's units are lengths, or its file says it."""
     sizes = []
     for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True):
         if not unit.is_compatible_with("um"):
-            return None
+            said = in_file(layer)
+            return None if said is None else said[2]
         sizes.append(abs(float((scale * unit).to("um").magnitude)))
     return sizes[0], sizes[1]
 

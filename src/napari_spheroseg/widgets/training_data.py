@@ -58,7 +58,9 @@ class DataChoice(Container):
         self.layers.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.none = text("none")
         self.none.label, self.none.value = " ", _NO_PAIR
-        self.images = FileEdit(name="images", label="Images", mode="d", nullable=True)
+        self.images = FileEdit(
+            name="images", label="Images", mode="d", nullable=True, tooltip="Folder of image files"
+        )
         self.masks = FileEdit(
             name="masks",
             label="Masks",

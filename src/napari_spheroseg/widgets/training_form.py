@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit
-from superqt import QCollapsible
 
 from .. import models, networks
 from ..errors import BadSetting, SpherosegError
@@ -17,7 +16,8 @@ from ..training.runs import list_runs
 from ..training.settings import Data, TrainingSettings
 from . import forms
 from .durations import about
-from .parts import text
+from .offered import first_model
+from .parts import section, text
 
 _FEW = ("epochs", "steps_per_epoch", "learning_rate", "freeze_encoder")
 _MORE = ("batch_size", "crop")
@@ -55,10 +55,13 @@ class TrainingForm(Container):
         self.more.crop.step = 32
         super().__init__(widgets=[self.start_from, self.model_name, *self._few], labels=True)
         self.margins = (0, 0, 0, 0)
+        first = first_model("segmentation")
+        if first in self.start_from.choices:
+            self.start_from.value = first
         self.learning_rate.native.setDecimals(5)
         self.learning_rate.step = 1e-4
         self.epochs.value, self.steps_per_epoch.value = _EPOCHS, _STEPS
-        self.collapsible = QCollapsible("More settings")
+        self.collapsible = section("More settings")
         self.collapsible.addWidget(self.more.native)
         self.estimate = text("estimate")
         self.start_from.changed.connect(self._choose_start)

@@ -139,7 +139,7 @@ class Updates:
             return
         while self._to_measure:
             shown = self._to_measure.pop()
-            if not shown.gone:
+            if not (shown.gone or shown.followed):
                 self._start(shown, shown.corrected(), None)
                 return
 

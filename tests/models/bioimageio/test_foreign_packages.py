@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import napari_spheroseg as ss
@@ -270,6 +271,39 @@ def test_another_backend_that_is_asked_for_says_why_not(installed, image):
 def test_an_image_that_the_graph_cannot_take_is_an_error(write, image):
     models.install(write(both(LINEAR)[1], graph(1.0, channels=3)), "else")
     with pytest.raises(BadSetting, match="The graph fails"):
+        ss.segment(image, "else", device="cpu")
+
+
+def one_step(operation, given, made, kind=1, **constants):
+    """ONNX of one operation, from images of one shape to maps of another."""
+    helper = onnx.helper
+    shapes = {"x": given, "y": made}.items()
+    ends = [[helper.make_tensor_value_info(name, kind, shape)] for name, shape in shapes]
+    values = [onnx.numpy_helper.from_array(each, name) for name, each in constants.items()]
+    node = helper.make_node(operation, ["x", *constants], ["y"])
+    drawn = helper.make_graph([node], "g", *ends, initializer=values)
+    opset = [helper.make_opsetid("", 18)]
+    return helper.make_model(drawn, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+FREE, ONE = ["b", 1, "h", "w"], [1, 1, "h", "w"]
+
+
+def test_a_graph_for_batches_of_one_takes_batches(write):
+    models.install(write(both(LINEAR)[1], one_step("Identity", ONE, ONE)), "else")
+    assert models.load("else").network(torch.zeros(3, 1, 64, 64)).shape == (3, 1, 64, 64)
+
+
+def test_a_graph_of_other_numbers_is_refused_at_once(write):
+    halves = one_step("Identity", FREE, FREE, onnx.TensorProto.FLOAT16)
+    with pytest.raises(UnreadableFile, match=r"takes tensor\(float16\)"):
+        models.install(write(both(LINEAR)[1], halves))
+
+
+def test_a_graph_without_the_axes_of_its_description_is_an_error(write, image):
+    squeezed = one_step("Squeeze", FREE, ["b", "h", "w"], axes=np.array([1]))
+    models.install(write(both(LINEAR)[1], squeezed), "else")
+    with pytest.raises(BadSetting, match="without the map 0"):
         ss.segment(image, "else", device="cpu")
 
 

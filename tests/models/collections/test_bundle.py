@@ -255,3 +255,11 @@ def test_a_changed_file_fails(file, bright, models_folder):
 def test_a_model_that_is_not_there_cannot_be_verified():
     with pytest.raises(UnknownName):
         list(models.verify("nothing"))
+
+
+def test_weights_that_are_gone_are_told_and_not_the_zip(bright, models_folder, tmp_path):
+    models.install(bright, "mine")
+    (models_folder / "mine" / "weights.safetensors").unlink()
+    with pytest.raises(UnreadableFile, match=r"^The weights of 'mine' are missing"):
+        models.pack(["mine"], tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()

@@ -13,7 +13,7 @@ import torch
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, UnknownName
-from napari_spheroseg.models import library, staging
+from napari_spheroseg.models import installing, library, staging
 
 # no torch and no network: folders are what is at stake, and many rounds of them
 WRITER = """
@@ -190,9 +190,18 @@ def test_of_two_that_take_one_name_the_second_is_refused(bright, models_folder):
     assert torch.is_tensor(next(iter(models.load("one").network.parameters())))
 
 
-def test_a_model_that_another_removed_first_is_said_to_be_gone(models_folder):
-    with staging.staged(models_folder) as stage, pytest.raises(UnknownName):
-        staging.commit(stage, drop=["nothing"])
+def test_a_model_that_another_removed_first_is_said_to_be_gone(bright, monkeypatch):
+    models.install(bright, "mine")
+    own_folder = installing.own_folder
+
+    def slowly(name):
+        folder = own_folder(name)
+        models.remove(name)
+        return folder
+
+    monkeypatch.setattr(installing, "own_folder", slowly)
+    with pytest.raises(UnknownName, match="any more"):
+        models.rename("mine", "yours")
 
 
 def test_what_another_is_writing_is_not_swept_away(models_folder):

@@ -1,5 +1,6 @@
 """What strangers put into zips and texts does no harm."""
 
+import errno
 import stat
 import struct
 import zipfile
@@ -169,3 +170,13 @@ def test_a_hostile_manifest_gives_our_error(tmp_path):
         content = f'{{"name": "x", "models": {models_of}}}'
         with pytest.raises(UnreadableFile, match=r"collection\.json"):
             models.open_collection(zip_of(tmp_path / "a.zip", "collection.json", content=content))
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_zip(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Archive(zip_of(tmp_path / "a.zip", "a")) as file:
+        monkeypatch.setattr("pathlib.Path.open", full)
+        with pytest.raises(UnreadableFile, match="no room to unpack"):
+            file.extract("a", tmp_path / "b")

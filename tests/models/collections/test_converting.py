@@ -15,6 +15,7 @@ from napari_spheroseg.models.model import sha256_of
 
 joblib = pytest.importorskip("joblib")
 pytest.importorskip("skops")
+from sklearn.cluster import KMeans  # noqa: E402
 from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -91,3 +92,18 @@ def test_only_skops_is_written(tmp_path):
     path, checksum = pickled(tmp_path / "pi.joblib", CLASSIFIERS["forest"]())
     with pytest.raises(BadSetting, match=r"end in \.skops"):
         models.convert(path, tmp_path / "pi.onnx", allow=checksum)
+
+
+def test_what_tells_no_classes_is_not_converted(tmp_path):
+    path, checksum = pickled(tmp_path / "pi.joblib", KMeans(2))
+    with pytest.raises(WrongWeights, match="a KMeans, which is no classifier"):
+        models.convert(path, tmp_path / "pi.skops", allow=checksum)
+
+
+def test_a_classifier_that_cannot_be_run_is_not_converted(tmp_path):
+    classifier = fitted(LogisticRegression())
+    classifier.intercept_ = None  # as where another version of scikit-learn made it
+    joblib.dump(classifier, path := tmp_path / "pi.joblib")
+    with pytest.raises(WrongWeights, match="cannot be run"):
+        models.convert(path, tmp_path / "pi.skops", allow=sha256_of(path))
+    assert not (tmp_path / "pi.skops").exists()

@@ -302,6 +302,27 @@ def test_another_run_takes_the_place_of_the_first(result, bright, field, tmp_pat
     assert names(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("call", ["write_geojson", "write_label_pyramid"])
+def test_what_cannot_be_written_leaves_the_results_that_were_there(
+    call, result, bright, field, tmp_path, monkeypatch
+):
+    from napari_spheroseg.segmentation.large import output
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = names(tmp_path / "out"), (tmp_path / "out" / "image_polygons.geojson").read_bytes()
+    labels = result.labels[:]
+    monkeypatch.setattr(output, call, full)
+    for folder in ("out", "new"):
+        with pytest.raises(SpherosegError, match="No space left"):
+            ss.segment_large(field[:100], tmp_path / folder, str(bright), **QUICK)
+    after = names(tmp_path / "out"), (tmp_path / "out" / "image_polygons.geojson").read_bytes()
+    assert after == before
+    assert np.array_equal(result.labels[:], labels)
+    assert names(tmp_path / "new") == []
+
+
 def test_a_recipe_makes_the_result_again(result, field, tmp_path):
     again = ss.segment_large(field, tmp_path / "again", **result.recipe, **DEVICE)
     assert np.array_equal(again.labels[:], result.labels[:])

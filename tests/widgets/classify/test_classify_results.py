@@ -72,6 +72,29 @@ def test_the_image_that_the_labels_are_of_is_found(desk, draw):
     assert desk.widget.image.value.name == "plate"
 
 
+@pytest.mark.parametrize("name", ["other", "plate 10"])
+def test_other_labels_take_their_own_image_along(desk, draw, name):
+    image, labels, _ = draw()
+    desk.open(image, labels)
+    desk.widget.labels.value = desk.open(image, labels, name=name)
+    assert desk.widget.image.value.name == name
+
+
+def test_labels_of_no_image_s_name_keep_the_one_that_is_chosen(desk, draw):
+    image, labels, _ = draw()
+    for name in ("first", "second"):
+        desk.viewer.add_image(image, name=name)
+    desk.widget.image.value = desk.viewer.layers["second"]
+    desk.widget.labels.value = desk.viewer.add_labels(labels, name="drawn")
+    assert desk.widget.image.value.name == "second"
+
+
+def test_a_pixel_size_that_was_given_to_the_segment_widget_counts(desk, draw):
+    image, labels, _ = draw()
+    desk.open(image, labels).metadata["spheroseg"] = {"pixel_size": (0.5, 0.5)}
+    assert desk.widget.choice.pair().subject.pixel_size == (0.5, 0.5)
+
+
 def test_classes_are_colours_and_probability_is_opacity(ran):
     desk, kinds = ran
     layer = desk.widget.labels.value

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import BadSetting, SpherosegError, UnreadableFile
+from ...errors import BadSetting, SpherosegError, UnreadableFile, brief
 from ...extras import require
 
 if TYPE_CHECKING:
@@ -31,19 +31,21 @@ class OnnxGraph(nn.Module):
     ------
     MissingPackage
         ONNX Runtime is not installed.
+    UnreadableFile
+        It does not take one image of float32.
     """
 
     def __init__(self, graph: bytes, channel: int = 0, is_probability: bool = False) -> None:
         super().__init__()
         require("onnxruntime", "onnxruntime", "A network as an ONNX graph")
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        self._session: Any = ort.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0].name
+        self._session = session_of(graph)
+        inputs = self._session.get_inputs()
+        if [each.type for each in inputs] != ["tensor(float)"]:
+            raise UnreadableFile(
+                f"The graph takes {', '.join(each.type for each in inputs)}, not one tensor(float)",
+                hint="Ask its authors for ONNX in float32, of the image alone.",
+            )
+        self._input = inputs[0].name
         self._channel, self._is_probability = channel, is_probability
         # a parameter, for what asks networks where they are; a buffer, for what asks who they are
         self.place = nn.Parameter(torch.zeros(1), requires_grad=False)
@@ -61,15 +63,27 @@ class OnnxGraph(nn.Module):
         if jit.is_tracing():
             raise RuntimeError("a graph that is ONNX already is not converted again")
         try:
-            (maps, *_) = self._session.run(None, {self._input: image.float().cpu().numpy()})
+            # one by one, for many are written for batches of one
+            each = image.float().cpu().numpy()[:, None]
+            maps = np.concatenate([self._session.run(None, {self._input: x})[0] for x in each])
+            if maps.ndim != 4 or maps.shape[1] <= self._channel:
+                raise ValueError(f"it gives {maps.shape}, without the map {self._channel}")
         except Exception as error:  # ONNX Runtime's have no common base
-            said = " ".join(str(error).split())[:200]
-            raise BadSetting(f"The graph fails on {tuple(image.shape)}: {said}") from error
-        found = np.asarray(maps, np.float32)[:, self._channel : self._channel + 1]
+            raise BadSetting(f"The graph fails on {tuple(image.shape)}: {brief(error)}") from error
+        found = maps[:, self._channel : self._channel + 1].astype(np.float32)
         if self._is_probability:
             found = found.clip(1e-6, 1 - 1e-6)
             found = np.log(found / (1 - found))
         return torch.from_numpy(np.ascontiguousarray(found)).to(image.device)
+
+
+def session_of(graph: bytes | str) -> Any:
+    """ONNX Runtime's session for a graph or its file, on the CPU and without chatter."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def open_graph(content: bytes, metadata: ModelMetadata) -> OnnxGraph:
@@ -89,7 +103,6 @@ def open_graph(content: bytes, metadata: ModelMetadata) -> OnnxGraph:
     except SpherosegError:
         raise
     except Exception as error:  # ONNX Runtime's have no common base
-        said = " ".join(str(error).split())[:200]
         raise UnreadableFile(
-            f"The graph of '{metadata.name}' cannot be used: {said}", hint="Get it again."
+            f"The graph of '{metadata.name}' cannot be used: {brief(error)}", hint="Get it again."
         ) from error

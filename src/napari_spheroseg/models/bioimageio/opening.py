@@ -6,17 +6,16 @@ Nothing in a package is executed but its ONNX graph, by ONNX Runtime.
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from ...errors import UnreadableFile
+from ...errors import UnreadableFile, brief
 from ..formats.archive import Archive, check_directory, parse_yaml
 from ..installing import install_opened
 from ..library import METADATA, WEIGHTS, load
-from ..metadata import GRAPH, ModelMetadata
+from ..metadata import GRAPH, ModelMetadata, as_name
 from ..model import Model
 from .description import UnfitPackage, preparation_of, result_of
 from .packages import CONFIG, quiet_spec
@@ -61,7 +60,7 @@ def open_package(path: str | Path) -> Model:
         )
     graph = _graph(path, described.weights.onnx)
     metadata = ModelMetadata(
-        name=_name(str(described.id or path.stem)),
+        name=as_name(str(described.id or path.stem), "package"),
         title=described.name,
         network=GRAPH,
         arguments={"channel": channel, "is_probability": is_probability},
@@ -127,13 +126,12 @@ def _read(path: Path) -> Any:
         with spec.ValidationContext(perform_io_checks=False):  # nothing is fetched
             described = spec.load_description(path, format_version="latest")
     except Exception as error:  # whatever a description makes the zoo's package stumble over
-        said = " ".join(str(error).split())[:200]
-        raise UnreadableFile(f"{path.name} is no valid package: {said}") from error
+        raise UnreadableFile(f"{path.name} is no valid package: {brief(error)}") from error
     if isinstance(described, spec.InvalidDescr):
         faults = [f for d in described.validation_summary.details for f in d.errors]
         where = ".".join(map(str, faults[0].loc)) if faults else ""
         said = faults[0].msg if faults else "it has no valid rdf.yaml"
-        said = " ".join(f"{where}: {said}".removeprefix(": ").split())[:300]
+        said = brief(f"{where}: {said}".removeprefix(": "))
         raise UnreadableFile(f"{path.name} is no valid package: {said}")
     if described.type != "model":
         raise UnfitPackage(f"{path.name} holds no model, but a {described.type}")
@@ -148,14 +146,10 @@ def _graph(path: Path, weights: Any) -> bytes:
     try:
         graph: bytes = weights.get_reader().read()  # compares the checksum, where one is told
     except Exception as error:  # the reader's have no common base
-        said = " ".join(str(error).split())[:200]
-        raise UnreadableFile(f"The weights in {path.name} cannot be used: {said}") from error
+        raise UnreadableFile(
+            f"The weights in {path.name} cannot be used: {brief(error)}"
+        ) from error
     return graph
-
-
-def _name(wanted: str) -> str:
-    """The same as a model may be called."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", wanted).lstrip("_.-") or "package"
 
 
 def _about(described: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import BadSetting, UnreadableFile, UnsafeFile, WrongWeights
+from ...errors import BadSetting, UnreadableFile, UnsafeFile, WrongWeights, brief
 from ...readwrite.atomic import replacing
 from ..formats.skops_file import dump_skops, load_skops
 from .classifiers import ONNX, SKOPS, open_classifier
@@ -49,7 +49,7 @@ def convert(path: str | Path, output: str | Path, *, allow: str | None = None) -
     if output.suffix.lower() != SKOPS:
         raise BadSetting(f"{output.name} is no name of a skops file", hint="Let it end in .skops.")
     estimator = _opened(str(path), allow)
-    if not (hasattr(estimator, "predict") and hasattr(estimator, "n_features_in_")):
+    if not all(hasattr(estimator, each) for each in ("predict", "classes_", "n_features_in_")):
         raise WrongWeights(f"{path} holds a {type(estimator).__name__}, which is no classifier")
     content = _dumped(estimator, str(path))
     try:
@@ -57,9 +57,16 @@ def convert(path: str | Path, output: str | Path, *, allow: str | None = None) -
     except UnsafeFile as error:
         raise UnsafeFile(
             f"{path} cannot be converted: {error.message}",
-            hint="Only scikit-learn's own classifiers can. Ask its author for ONNX.",
+            hint="Linear models, forests and support vectors can. Ask its author for ONNX.",
         ) from error
-    if not _same(estimator, again):
+    try:
+        is_same = _same(estimator, again)
+    except Exception as error:  # of another scikit-learn, it may stumble over anything
+        raise WrongWeights(
+            f"{path} cannot be run: {brief(error)}",
+            hint="Install the scikit-learn that it was made with.",
+        ) from error
+    if not is_same:
         raise WrongWeights(f"{path} tells other classes once it is converted; nothing was written")
     try:
         with replacing(output) as temporary:
@@ -87,8 +94,7 @@ def _dumped(estimator: Any, path: str) -> bytes:
     try:
         return dump_skops(estimator)
     except (TypeError, ValueError, AttributeError, NotImplementedError, RecursionError) as error:
-        said = " ".join(str(error).split())[:160]
-        raise WrongWeights(f"{path} cannot be written as skops: {said}") from error
+        raise WrongWeights(f"{path} cannot be written as skops: {brief(error)}") from error
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import BadSetting, SpherosegError, UnreadableFile
-from ..formats.archive import parse_json
+from ...errors import BadSetting, SpherosegError
+from ..formats.archive import parse_json, read_text
 from ..metadata import Crop, ModelMetadata, Preparation
 from ..model import Model, sha256_of
 from .classifiers import check_loadable
@@ -208,7 +208,6 @@ def load_described(
     weights = folder / _path(given, "model_path", key)
     check_loadable(key, weights, kind.network, kind.package)
     described = read_description(folder / _path(given, "model_metadata", key))
-    settings = settings_of(given)
     state = read_state(weights)
     network, arguments = _build(kind.network, _dict(described, "model_args"), state, weights.name)
     channels = int(arguments.get("in_channels", arguments.get("img_channel", 1)))
@@ -217,25 +216,13 @@ def load_described(
             f"'{key}' takes {channels} channels at once, not grey or RGB",
             hint="Use HiTMicTools for it, or train one that takes a single channel.",
         )
-    inferer = settings["inferer_args"]
-    is_classifier = kind.task == "classification"
     metadata = ModelMetadata(
         name=key,
         title=kind.title,
         task=kind.task,
         network=kind.network,
         arguments=arguments,
-        outputs=_all_classes(settings["classes"], network.classifier[-1].out_features)
-        if is_classifier
-        else ("foreground",),  # of several channels the largest counts, as it does there
-        preparation=Preparation(
-            channels=channels, intensity="fixed", low=0, high=1, clip=False, tile=None, multiple=1
-        )
-        if is_classifier
-        else preparation_of(inferer, channels, _multiple(arguments)),
-        crop=crop_of(settings["model_args"]) if is_classifier else None,
-        precision="float16" if inferer.get("half_precision") else "auto",
-        post_processing={"min_area": 20} if kind.task == "segmentation" else {},
+        **_run_as(kind.task, settings_of(given), network, channels, _multiple(arguments)),
         description=f"{kind.title} of a HiTMicTools collection.",
         source=str(described.get("original_name") or weights.name),
         sha256=sha256_of(weights),
@@ -243,15 +230,30 @@ def load_described(
     return Model(metadata, None, reference or str(weights), _state=state)
 
 
+def _run_as(
+    task: str, settings: Mapping[str, Any], network: Any, channels: int, multiple: int
+) -> dict[str, Any]:
+    """What its settings say of how it is run, as fields of the metadata."""
+    inferer = settings["inferer_args"]
+    precision = "float16" if inferer.get("half_precision") else "auto"
+    if task == "classification":
+        return {
+            "outputs": _all_classes(settings["classes"], network.classifier[-1].out_features),
+            "preparation": Preparation(channels=channels, **_fixed(), tile=None, multiple=1),
+            "crop": crop_of(settings["model_args"]),
+            "precision": precision,
+        }
+    return {
+        "outputs": ("foreground",),  # of several channels the largest counts, as it does there
+        "preparation": preparation_of(inferer, channels, multiple),
+        "precision": precision,
+        "post_processing": {"min_area": 20} if task == "segmentation" else {},
+    }
+
+
 def read_description(path: Path) -> dict[str, Any]:
     """A model's metadata JSON."""
-    try:
-        with path.open("rb") as file:
-            return parse_json(file.read(2**21), path.name)
-    except SpherosegError:
-        raise
-    except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read", hint="Check the path.") from error
+    return parse_json(read_text(path), path.name)
 
 
 def _build(

@@ -7,17 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...settings import Settings
+from ..metadata import Name
 
 MANIFEST = "collection.json"
 SAMPLE = "sample_image.npy"
 SAMPLE_LABELS = "sample_labels.npy"
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
 class Packed(Settings):
     """One model of a collection, in the folder of its name."""
 
-    files: dict[_Name, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
+    files: dict[Name, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
         description="Name of each file in the folder, and its SHA-256."
     )
     licence: str = ""
@@ -30,7 +30,7 @@ class Manifest(Settings):
     """A collection of ours."""
 
     format_version: Literal[1] = 1
-    name: _Name
+    name: Name
     description: str = ""
     licence: str = Field("", description="Of the collection; each model has its own.")
-    models: dict[_Name, Packed]
+    models: dict[Name, Packed]

@@ -71,20 +71,24 @@ def reproduce(
 ) -> Reproduction:
     """Run a model on its sample image and compare."""
     if image is None or expected is None:
-        return Reproduction(False, float("nan"), "it came without a sample image")
+        return _untried("it came without a sample image")
     try:
         return compare(labels_of(model, image), expected)
     except UnknownName:
         task = model.metadata.task
-        return Reproduction(False, float("nan"), f"samples of the task {task} are not run yet")
+        return _untried(f"samples of the task {task} are not run yet")
     except SpherosegError as error:
-        return Reproduction(False, float("nan"), str(error))
+        return _untried(str(error))
+
+
+def _untried(reason: str) -> Reproduction:
+    return Reproduction(False, float("nan"), reason)
 
 
 def compare(labels: NDArray[np.int32], expected: NDArray[np.int32]) -> Reproduction:
     """Two label maps of one image."""
     if labels.shape != expected.shape:
-        return Reproduction(False, float("nan"), "the sample's labels have another size")
+        return _untried("the sample's labels have another size")
     if np.array_equal(labels, expected):
         return Reproduction(True, 1.0)
     found, truth = labels > 0, expected > 0

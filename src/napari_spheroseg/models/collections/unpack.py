@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ...errors import WrongWeights
 from ..installing import Installed, write_model
 from ..library import CARD, load, user_folder
+from ..metadata import as_name
 from ..model import Model
 from ..staging import commit, staged, written_to
 from .collection import Collection, unpacked
@@ -87,7 +87,7 @@ def _names(collection: Collection, name: str | None) -> dict[str, str]:
         return {keys[0]: name}
     if name is None and collection.manifest is not None:
         return {key: key for key in keys}
-    stem = name or re.sub(r"[^A-Za-z0-9_-]", "_", collection.name).lstrip("_-") or "collection"
+    stem = name or as_name(collection.name, "collection")
     return {key: f"{stem}-{key}" for key in keys}
 
 

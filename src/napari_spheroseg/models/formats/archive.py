@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import stat
@@ -13,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from ...errors import SpherosegError, UnreadableFile, UnsafeFile
+from ...errors import SpherosegError, UnreadableFile, UnsafeFile, brief
 
 MAX_MEMBERS = 1000
 MAX_BYTES = 16 * 2**30
@@ -22,8 +23,9 @@ MAX_DIRECTORY = 4 * 2**20  # names of a zip's members; a million of them keep zi
 MAX_NODES = 20_000
 MAX_RATIO, RATIO_FROM = 100, 64 * 2**20  # weights are mostly noise; small ones may be all zeros
 _CHUNK = 2**20
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]|[. ]$')  # what Windows refuses or reads otherwise
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -120,6 +122,11 @@ class Archive:
                 while chunk := source.read(_CHUNK):  # ends where the header says, by zipfile
                     file.write(chunk)
         except _BROKEN as error:
+            if getattr(error, "errno", None) in _NO_ROOM:
+                raise UnreadableFile(
+                    f"There is no room to unpack {self.path.name} into {target.parent}",
+                    hint="Make room there, or set TMPDIR (TEMP on Windows) to another disk.",
+                ) from error
             raise self._damaged(error, name) from error
         return target
 
@@ -202,7 +209,7 @@ def _fault(member: zipfile.ZipInfo) -> str:
     parts = name.removesuffix("/").split("/")
     if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
         return "would leave its folder"
-    if any(_BAD_PART.search(part) or _RESERVED.match(part) for part in parts):
+    if any(_BAD_PART.search(part) or RESERVED.match(part) for part in parts):
         return "is no name that every system reads alike"
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -252,9 +259,8 @@ def _mapping(
     except (*faults, *errors) as error:
         if isinstance(error, SpherosegError):
             raise
-        first = " ".join(str(error).split())[:160]
         raise UnreadableFile(
-            f"{name} is not valid: {first}", hint="Correct the file, or get it again."
+            f"{name} is not valid: {brief(error)}", hint="Correct the file, or get it again."
         ) from error
     if not isinstance(parsed, dict) or not all(isinstance(key, str) for key in parsed):
         raise UnreadableFile(f"{name} is no mapping of names to values", hint="Correct the file.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...inference.frames import Frames, Index
 from ...polygon import Polygon
 from ..geometry import Box
-from ..measure import column_names, measure_plane
+from ..measure import column_names, insert_place, measure_plane
 from ..polygons import moved, outline
 from ..recipe import Recipe
 from .objects import Objects
@@ -99,8 +99,7 @@ class Description:
 
     def _placed(self, table: pd.DataFrame, index: Index, before: int) -> pd.DataFrame:
         table = table.assign(label=table["label"] + before)
-        for axis, position in reversed(list(zip(self.frames.leading_axes, index, strict=True))):
-            table.insert(1, axis.lower(), position)
+        insert_place(table, self.frames.leading_axes, index)
         return table
 
     def nest(self, index: Index) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...readwrite.atomic import replacing
 from ...readwrite.geojson import PolygonFile, write_geojson
 from ...readwrite.images import TIFF, ZARR, stem_of
 from ...readwrite.omezarr import write_label_pyramid
@@ -54,7 +53,7 @@ class Output:
         return self.folder / f"{self.stem}{ending}"
 
     def write(self, found: Found, axes: str, recipe: Recipe, folder: Path) -> Iterator[None]:
-        """Write everything; yields after every part of it.
+        """Write everything, then put it in its place; yields after every part of it.
 
         Parameters
         ----------
@@ -64,7 +63,7 @@ class Output:
         recipe : Recipe
             How it was made.
         folder : Path
-            For what is not complete, and for labels of an earlier run; of the same disk.
+            For what is not complete, and for labels of an earlier run; on the same disk.
 
         Raises
         ------
@@ -72,16 +71,17 @@ class Output:
             It cannot be written.
         """
         size = recipe.pixel_size
+        made = [folder / self.labels.name, folder / f"{self.stem}_polygons.geojson"]
         if self.as_tiff:
-            write_large_labels(self.labels, found.labels, axes + "YX", size)
+            write_large_labels(made[0], found.labels, axes + "YX", size)
         else:
-            yield from write_label_pyramid(folder / "labels", found.labels, axes + "YX", size)
-            if self.labels.exists():
-                self.labels.rename(folder / "old")
-            (folder / "labels").rename(self.labels)
+            yield from write_label_pyramid(made[0], found.labels, axes + "YX", size)
         content = PolygonFile(found.polygons, axes, size, recipe.model_dump(mode="json"))
-        polygons = self.folder / f"{self.stem}_polygons.geojson"
-        write_geojson(polygons, content, records(found.table))
+        write_geojson(made[1], content, records(found.table))
         if self.with_table:
-            with replacing(self.folder / f"{self.stem}_measurements.csv") as temporary:
-                found.table.to_csv(temporary, index=False)
+            made.append(folder / f"{self.stem}_measurements.csv")
+            found.table.to_csv(made[-1], index=False)
+        if self.labels.is_dir():  # no folder takes the place of another
+            self.labels.rename(folder / "old")
+        for path in made:
+            path.replace(self.folder / path.name)

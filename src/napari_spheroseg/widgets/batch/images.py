@@ -56,7 +56,12 @@ class ImageChoice(Container):
         self.found = Found()
         self._look = Work(lambda _: None, self._on_found, self._on_look_end)
         self._look_again = False
-        self.source = ComboBox(name="source", label="Images", choices=[LAYERS, FILES])
+        self.source = ComboBox(
+            name="source",
+            label="Images",
+            choices=[LAYERS, FILES],
+            tooltip="Slices of stacks that are open in napari, or files on the disk",
+        )
         self.layers = Select(
             name="layers",
             label=" ",

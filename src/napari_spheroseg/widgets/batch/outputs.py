@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container
-from superqt import QCollapsible
 
 from ...batch.outputs import DEFAULT, OUTPUTS
 from ...batch.settings import BatchSettings
 from .. import forms
 from ..news import news
 from ..offered import offered_models
+from ..parts import section
 
 _TRACK = [
     ("not followed", "no"),
@@ -74,7 +74,7 @@ class OutputChoice(Container):
         self.native.destroyed.connect(self._closed)
         self._show_numbers()
         self._offer_classes()
-        self.collapsible = QCollapsible("What is written")
+        self.collapsible = section("What is written")
         self.collapsible.addWidget(self.native)
 
     def values(self) -> dict[str, Any]:

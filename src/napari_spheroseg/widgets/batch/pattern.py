@@ -6,12 +6,11 @@ from pathlib import Path
 
 from magicgui.widgets import ComboBox, Container, LineEdit
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
-from superqt import QCollapsible
 
 from ...batch.names import guess_pattern, preview
 from ...batch.patterns import PATTERNS
 from ...errors import SpherosegError
-from ..parts import text
+from ..parts import section, text
 
 AUTO, NONE, OWN = "auto", "none", "own"
 _COLUMNS = ("file", "well", "position", "time", "channel", "note")
@@ -66,7 +65,7 @@ class PatternChoice(Container):
         self.native.layout().addWidget(self.rows)
         self.pattern.changed.connect(self.refresh)
         self.own.changed.connect(self.refresh)
-        self.collapsible = QCollapsible("Names of files")
+        self.collapsible = section("Names of files")
         self.collapsible.addWidget(self.native)
         self.refresh()
 

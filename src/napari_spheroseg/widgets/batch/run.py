@@ -59,7 +59,9 @@ class BatchRun(Container):
         self._clock = BatchProgress()
         self.work = PausableWork(self._on_step, self._on_result, self._on_end)
         self.run = PushButton(name="run", text="Start", tooltip="Segment all images")
-        self.pause = PushButton(name="pause", text="Pause", enabled=False)
+        self.pause = PushButton(
+            name="pause", text="Pause", enabled=False, tooltip="Hold on; Resume goes on from there"
+        )
         self.retry = PushButton(
             name="retry", text="Retry failed", enabled=False, tooltip="Those that failed, again"
         )

@@ -144,18 +144,18 @@ class Choice(Container):
         self._model = self.model.value
 
     def _on_labels(self) -> None:
-        self._offer_image()
+        self._offer_image(anew=True)
         self.labels_chosen.emit()
 
-    def _offer_image(self) -> None:
-        """The image that the labels are of, unless one is chosen that fits, too."""
+    def _offer_image(self, anew: bool = False) -> None:
+        """The image that the labels are of; one that is chosen and fits stays with its labels."""
         labels = self.labels_layer.value
         if labels is None or labels not in self._viewer.layers:
             return
         images = [image for _, image in self._images()]
-        found = fitting(labels, images, self._viewer)
         chosen = [] if self.image.value is None else [self.image.value]
-        if found is not None and fitting(labels, chosen, self._viewer) is None:
+        found = fitting(labels, [*chosen, *images], self._viewer)
+        if found is not None and (anew or fitting(labels, chosen, self._viewer) is None):
             self.image.value = found
 
     def _labels(self, _: Any = None) -> list[tuple[str, Labels]]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ... import models
 from ...classification.examples import ObjectClass, TeachSettings, object_classes
 from ...classification.lesson import Place
+from ...classification.matching import still_there
 from ...classification.settings import ClassifySettings
-from ...classification.stock import Box, Stock, Subject, still_there, take_stock
+from ...classification.stock import Box, Stock, Subject, take_stock
 from ...errors import BadImage, NameTaken
 from ...models import ModelMetadata
 from .session import Outcome

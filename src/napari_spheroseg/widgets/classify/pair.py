@@ -48,7 +48,7 @@ class Pair:
             They do not, or one of them cannot be used.
         """
         data = full_resolution(labels)
-        size = None if preferences().units == "pixels" else pixel_size(labels)
+        size = None if preferences().units == "pixels" else _size(labels)
         frames = None if image is None else _frames(image, labels, viewer)
         subject = Subject.of(data, frames, guess_axes(labels), size)
         axes = subject.frames.axes if frames is None else layer_axes(frames)
@@ -99,7 +99,13 @@ def fitting(labels: Labels, images: Sequence[Image], viewer: ViewerModel) -> Ima
     """The image that labels are of: by shape, and by name where several fit."""
     fits = [image for image in images if _fits(labels, image, viewer)]
     named = [image for image in fits if labels.name.startswith(image.name)]
+    named.sort(key=lambda image: len(image.name), reverse=True)  # 'plate 10' is not of 'plate 1'
     return next(iter(named or fits), None)
+
+
+def _size(labels: Labels) -> tuple[float, float] | None:
+    """As the layer has it, or as it was given to the segment widget."""
+    return pixel_size(labels) or (labels.metadata.get("spheroseg") or {}).get("pixel_size")
 
 
 def _fits(labels: Labels, image: Image, viewer: ViewerModel) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Labels
 
-from ...classification.stock import has_classes, joined, without_classes
+from ...classification.matching import has_classes, joined, without_classes
 from .session import Outcome
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...classification.examples import ObjectClass, rows_of
 from ...classification.lesson import Lesson, Place
-from ...classification.stock import SIDES, Box, Stock, kept, still_there
+from ...classification.matching import kept, still_there
+from ...classification.stock import SIDES, Box, Stock
 from ...classification.teach import TaughtClassifier
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QLabel, QMessageBox, QSizePolicy
-from superqt import QCollapsible
 
 from ... import models
 from ...classification.check import Check
@@ -21,7 +20,7 @@ from ...classification.teach import TaughtClassifier
 from ...errors import BadSetting
 from ..news import news
 from ..offered import first_model
-from ..parts import SHORT, row, text
+from ..parts import SHORT, row, section, text
 from ..work import Work
 from .jobs import CheckJob, Saved, SaveJob
 from .report import as_html, headline
@@ -110,7 +109,7 @@ class Teaching(Container):
             labels=False,
         )
         self.margins = (0, 0, 0, 0)
-        self.details = QCollapsible("Confusion matrix, features, method")
+        self.details = section("Confusion matrix, features, method")
         self.details.setDuration(0)
         self.details.addWidget(self.report)
         self.details.addWidget(how.native)

@@ -13,7 +13,7 @@ class ModelActions(Container):
 
     Attributes
     ----------
-    verify, export, bundle, make_default, rename, remove : PushButton
+    verify, try_out, export, bundle, make_default, rename, remove : PushButton
         For the selected models.
     trash, folders, check : PushButton
         For removed ones, for folders that are shared, and for the machine.
@@ -22,6 +22,9 @@ class ModelActions(Container):
     def __init__(self) -> None:
         self.verify = PushButton(
             text="Verify", tooltip="Compare the selected models with their checksums and networks"
+        )
+        self.try_out = PushButton(
+            text="Try", tooltip="Show below what the selected model finds in a sample image"
         )
         self.export = PushButton(
             text="Export…",
@@ -52,7 +55,7 @@ class ModelActions(Container):
         )
         super().__init__(
             widgets=[
-                row(self.verify, self.export, self.bundle),
+                row(self.verify, self.try_out, self.export, self.bundle),
                 row(self.rename, self.remove, self.trash),
                 row(self.make_default, self.folders, self.check),
             ],
@@ -65,6 +68,8 @@ class ModelActions(Container):
         one = len(chosen) == 1
         self.verify.enabled = bool(chosen)
         self.export.enabled = one and chosen[0].has_weights
+        segments = one and chosen[0].has_weights and chosen[0].task == "segmentation"
+        self.try_out.enabled = segments
         self.bundle.enabled = bool(chosen) and all(each.has_weights for each in chosen)
         self.rename.enabled = one and chosen[0].is_users and chosen[0].metadata is not None
         self.make_default.enabled = one and chosen[0].has_weights

@@ -6,7 +6,9 @@ import contextlib
 import re
 from typing import Any
 
-from qtpy.QtGui import QColor, QTextCharFormat, QTextCursor, QTextDocument, QTextTable
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtGui import QColor, QImage, QTextCharFormat, QTextCursor, QTextDocument, QTextTable
 from qtpy.QtWidgets import QTextBrowser
 
 from ...models import ModelMetadata, no_weights
@@ -41,6 +43,15 @@ class Details(QTextBrowser):
                 frame.setFormat(style)
         self._brighten_links()
         self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
+
+    def show_picture(self, picture: NDArray[np.uint8]) -> None:
+        """Show uint8 (Y, X, 3), red, green and blue, above the text."""
+        height, width = picture.shape[:2]
+        content = np.ascontiguousarray(picture).tobytes()
+        image = QImage(content, width, height, 3 * width, QImage.Format.Format_RGB888)
+        cursor = QTextCursor(self.document())
+        cursor.insertImage(image.copy())
+        cursor.insertBlock()
 
     def _brighten_links(self) -> None:
         """Qt paints them dark blue, which cannot be read on napari's dark ground."""

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ... import models
-from ...errors import NameTaken
-from ...models.places import inside
+from ...errors import NameTaken, SpherosegError
+from ...models.library import entries
 from ...models.removed import KEPT
 from .rows import DAMAGED, Row
 
@@ -30,6 +33,8 @@ class Done:
         Folder to what is wrong with its model; None where nothing is.
     report : str
         Markdown to show in place of the details.
+    picture : ndarray of uint8, (Y, X, 3), or None
+        Red, green and blue, to show above the details.
     taken : bool
         Nothing was done, for a model of this name is there.
     """
@@ -39,6 +44,7 @@ class Done:
     select: tuple[str, ...] = ()
     verified: dict[Path, Row | None] = field(default_factory=dict)
     report: str = ""
+    picture: NDArray[np.uint8] | None = None
     taken: bool = False
 
 
@@ -74,6 +80,20 @@ def verify_steps(rows: list[Row]) -> Steps:
     return Done(f"{many} what the metadata describe.", verified=verified)
 
 
+def try_steps(name: str) -> Steps:
+    """Draw what a model finds in the image that comes with bundles."""
+    from ...models.collections.reproduce import sample_image
+    from ...readwrite.pictures import draw_overlay
+    from ...segmentation.run import segment
+
+    yield
+    image = sample_image()
+    found = segment(image, name)
+    picture = draw_overlay(image, found.polygons)[..., ::-1]
+    said = f"'{name}' finds {len(found.table)} objects in the sample image."
+    return Done(said, select=(name,), picture=picture)
+
+
 def export_steps(name: str, path: Path) -> Steps:
     """Write a model for another program, in the format of the file's ending."""
     from ...export import export
@@ -99,11 +119,28 @@ def rename_steps(old: str, new: str) -> Steps:
 
 def remove_steps(names: list[str]) -> Steps:
     """Move installed models to the trash."""
+    gone: list[str] = []
+    kept = ""
     for name in names:
         yield
-        models.remove(name)
+        try:
+            models.remove(name)
+        except SpherosegError as error:
+            if not gone:
+                raise
+            kept = f" '{name}' stays: {error}"
+            break
+        gone.append(name)
     undo = f"Trash… brings back what was removed, for {KEPT} days."
-    return Done(f"Removed {' and '.join(names)}. {undo}", changed=True)
+    return Done(f"Removed {' and '.join(gone)}. {undo}{kept}", changed=True)
+
+
+def removed() -> dict[str, str]:
+    """What to call the models in the trash, and their keys; the last that was removed first."""
+    return {
+        f"{number}. {each.name}, removed {each.removed.astimezone():%Y-%m-%d %H:%M:%S}": each.key
+        for number, each in enumerate(models.trashed(), 1)  # two of a name may go within a second
+    }
 
 
 def restore_steps(key: str, overwrite: bool) -> Steps:
@@ -120,9 +157,12 @@ def share_steps(folder: Path) -> Steps:
     """List the models of another folder too."""
     yield
     models.add_shared_folder(folder)
-    found = len(inside(folder))
+    found = sum(each.parent == folder.absolute() for _, each in entries().values())
     many = "1 model" if found == 1 else f"{found} models"
-    return Done(f"{many} of {folder} can be used; nothing is written there.", changed=True)
+    said = f"{many} of {folder} can be used; nothing is written there."
+    if not found:
+        said = f"No model was found in {folder}: choose the folder that holds folders of models."
+    return Done(said, changed=True)
 
 
 def unshare_steps(folder: Path) -> Steps:

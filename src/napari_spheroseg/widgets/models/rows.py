@@ -43,6 +43,11 @@ class Row:
         return self.folder.name
 
     @property
+    def task(self) -> str:
+        """What it does; empty where its model.json cannot be read."""
+        return "" if self.metadata is None else self.metadata.task
+
+    @property
     def has_weights(self) -> bool:
         """Whether it can be exported and bundled, if its weights are whole."""
         return self.metadata is not None and self.metadata.has_weights

@@ -12,7 +12,6 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QSplitter
 
-from ...models import trashed
 from ..news import news
 from ..work import Work
 from . import jobs
@@ -37,9 +36,10 @@ class ModelsWidget(Container):
     -----
     Scripts can select in ``table`` (`ModelTable`: ``table.selected = "unet"``, or several names),
     set ``install_path`` or ``install_url``, and ``install_name``, press ``install``, ``verify``,
-    ``export``, ``bundle``, ``make_default``, ``rename``, ``remove``, ``trash``, ``folders`` and
-    ``check``, or go past their dialogs by `export_to`, `bundle_to`, `rename_to`, `bring_back`,
-    `share` and `unshare`. ``cancel`` stops a download. ``details`` shows the selected model.
+    ``try_out``, ``export``, ``bundle``, ``make_default``, ``rename``, ``remove``, ``trash``,
+    ``folders`` and ``check``, or go past their dialogs by `export_to`, `bundle_to`, `rename_to`,
+    `bring_back`, `share` and `unshare`. ``cancel`` stops a download. ``details`` shows the
+    selected model.
     """
 
     def __init__(self) -> None:
@@ -52,6 +52,7 @@ class ModelsWidget(Container):
         self.install_url, self.install = self.form.url, self.form.install
         self.actions = ModelActions()
         self.verify, self.check = self.actions.verify, self.actions.check
+        self.try_out = self.actions.try_out
         self.export, self.bundle = self.actions.export, self.actions.bundle
         self.rename, self.remove = self.actions.rename, self.actions.remove
         self.make_default, self.trash = self.actions.make_default, self.actions.trash
@@ -73,6 +74,7 @@ class ModelsWidget(Container):
     def _connect(self) -> None:
         self.install.changed.connect(self._install)
         self.verify.changed.connect(self._verify)
+        self.try_out.changed.connect(self._try_out)
         self.export.changed.connect(self._ask_and_export)
         self.bundle.changed.connect(self._ask_and_bundle)
         self.rename.changed.connect(self._ask_and_rename)
@@ -95,6 +97,10 @@ class ModelsWidget(Container):
 
     def _verify(self) -> None:
         self._start(partial(jobs.verify_steps, self.table.selected_rows), "Verifying models")
+
+    def _try_out(self) -> None:
+        (name,) = self.table.selected
+        self._start(partial(jobs.try_steps, name), f"Trying {name}")
 
     def export_to(self, path: str | Path) -> None:
         """Write the selected model in the format that the file's ending stands for."""
@@ -141,18 +147,14 @@ class ModelsWidget(Container):
         self._start(partial(jobs.restore_steps, key, overwrite), "Bringing a model back")
 
     def _ask_and_bring_back(self) -> None:
-        removed = {
-            f"{each.name}, removed {each.removed.astimezone():%Y-%m-%d %H:%M:%S}": each
-            for each in trashed()
-        }
-        if not removed:
+        if not (removed := jobs.removed()):
             show_info("The trash is empty.")
             return
         said, is_given = QInputDialog.getItem(
             self.native, "Trash", "Bring back:", list(removed), editable=False
         )
         if is_given:
-            self.bring_back(removed[said].key)
+            self.bring_back(removed[said])
 
     def share(self, folder: str | Path) -> None:
         """List the models of another folder too."""
@@ -225,6 +227,8 @@ class ModelsWidget(Container):
                 show_warning(f"Damaged: {'; '.join(bad)}")
         if done.report:
             self.details.show_markdown(done.report)
+        if done.picture is not None:
+            self.details.show_picture(done.picture)
         if done.said:
             show_info(done.said)
         yield

@@ -43,6 +43,7 @@ class Choices(Container):
             name="image",
             label="Image",
             choices=lambda _: [(layer.name, layer) for layer in images()],
+            tooltip="The layer to restore",
         )
         self.channel = ComboBox(
             name="channel",

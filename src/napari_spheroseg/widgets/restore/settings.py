@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 from magicgui.widgets import ComboBox, Container, LineEdit
 from napari.layers import Image
-from superqt import QCollapsible
 
 from ...models import ModelMetadata
 from ...restoration.settings import RestorationRecipe
 from .. import forms
+from ..parts import section
 from ..preferences import Preferences
 from ..scroll import Scroll
 from ..source import guess_axes
@@ -55,7 +55,7 @@ class RestoreMore(Container):
         for bound in (self.low, self.high):
             bound.min = -_GREY_VALUES  # with fixed scaling they are grey values
         self.low.label, self.high.label = "Low (0)", "High (1)"
-        self.collapsible = QCollapsible("More settings")
+        self.collapsible = section("More settings")
         self.collapsible.addWidget(Scroll(self.native))
 
     def show_model(self, metadata: ModelMetadata) -> None:
