@@ -61,7 +61,7 @@ def training_picture(name: str) -> None:
             viewer.add_labels(drawn.labels, name=f"plate {seed + 1} labels", opacity=0.4)
         _, widget = viewer.window.add_plugin_dock_widget("napari-spheroseg", "Train model")
         widget.form.model_name.value = "my-spheroids"
-        widget.form.epochs.value, widget.form.steps_per_epoch.value = 6, 6
+        widget.form.epochs.value, widget.form.steps_per_epoch.value = 6, 30
         widget.form.more.batch_size.value, widget.form.more.crop.value = 2, 128
         widget.start.native.click()
         wait(lambda: any(len(run.metrics) > 3 for run in list_runs()), 300)

@@ -181,8 +181,8 @@ def test_a_training_that_fails_says_why_and_another_can_be_started(training, fol
 
 def test_results_of_the_segment_widget_are_chosen_by_themselves(training, image, drawn):
     training.add_layers([image] * 2, [drawn] * 2)
-    names = [pair.name.split() for pair in training.widget.data.layers.value]
-    assert [(name[1], name[4]) for name in names] == [("0", "0"), ("1", "1")]
+    pairs = [(p.image.name, p.labels.name) for p in training.widget.data.layers.value]
+    assert pairs == [(f"plate {i}", f"plate {i} labels") for i in range(2)]
 
 
 def test_layers_of_another_shape_are_not_matched(training, image, drawn):

@@ -13,7 +13,7 @@ from ..segmentation.settings import PUBLISHED, PostProcessing
 from . import forms
 from .news import news
 from .offered import offered_models
-from .parts import section
+from .parts import SHORT, section
 from .preferences import Preferences
 from .scroll import Scroll
 from .source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
@@ -22,6 +22,7 @@ from .where import where_fields
 RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
 _WORKING_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096)
 NO_RESTORING = ("no", "")
+_LEAST_LETTERS = 16
 _FIELDS = [name for name in PostProcessing.model_fields if name != "threshold"]
 
 
@@ -55,6 +56,10 @@ class MoreSettings(Container):
             name="more", widgets=[self.preset, *self._post, *_run_fields(wanted)], labels=True
         )
         self.margins = (0, 0, 0, 0)
+        for each in self:
+            if isinstance(each, ComboBox):  # as wide as there is room beside long labels
+                each.native.setSizeAdjustPolicy(SHORT)
+                each.native.setMinimumContentsLength(_LEAST_LETTERS)
         self.preset.changed.connect(self._apply_preset)
         self.axes.changed.connect(self._offer_channels)
         self.pixel_size.changed.connect(self._name_unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from magicgui.widgets import Container, Label, PushButton
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
 from superqt import QCollapsible
@@ -39,9 +40,34 @@ def section(title: str) -> QCollapsible:
 def align(*forms: Container) -> None:
     """Let the fields of forms begin at the same place: what magicgui means to do is lost."""
     labels = [label for form in forms for label in _labels(form)]
-    width = max((label.sizeHint().width() for label in labels), default=0)
-    for label in labels:
-        label.setMinimumWidth(max(width, _LABEL_WIDTH))
+    if labels:
+        _Alignment(labels)
+
+
+class _Alignment(QObject):
+    """Labels as wide as the widest, in whatever font the window has that they are docked in."""
+
+    def __init__(self, labels: list[QLabel]) -> None:
+        super().__init__(labels[0])
+        self._labels = labels
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._widen)
+        for label in labels:
+            label.installEventFilter(self)
+        self._widen()
+
+    def eventFilter(self, _: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Look again when there may be another font."""
+        if event is not None and event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
+            self._timer.start()
+        return False
+
+    def _widen(self) -> None:
+        width = max(_LABEL_WIDTH, *(label.sizeHint().width() for label in self._labels))
+        for label in self._labels:
+            label.setMinimumWidth(width)
 
 
 def _labels(form: Container) -> list[QLabel]:

@@ -155,6 +155,7 @@ class RunPanel(Container):
 
     def may_close(self, can_stay: bool) -> bool:
         """Ask what shall become of runs that were started here; whether to close."""
+        self.watch.look()  # one may just have ended
         going = [run for run in self.watch.ours if run.folder not in self._left]
         if not going:
             return True

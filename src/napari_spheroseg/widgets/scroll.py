@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 _LEAST_HEIGHT = 120  # px
@@ -26,3 +26,9 @@ class Scroll(QScrollArea):
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Wide enough for the content and a scroll bar."""
         return QSize(self.widget().minimumSizeHint().width() + 20, _LEAST_HEIGHT)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Tell the layout around it when the content wants another width."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))

@@ -43,7 +43,7 @@ from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
 WHOLE, VIEW = "Whole image", "Current view only"
-_LEAST_WIDTH = 340  # px; no number is cut off
+_LEAST_WIDTH = 440  # px; no number is cut off
 _THRESHOLD = (
     "Pixels of a higher probability belong to an object. "
     "After a run it moves at once, without running again{but}."
