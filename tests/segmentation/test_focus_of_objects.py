@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 import napari_spheroseg as ss
 from napari_spheroseg.restoration import detector as detectors
-from napari_spheroseg.segmentation.focus import focus_warning, judge_steps
+from napari_spheroseg.segmentation.focus import focus_warning, judge_steps, scale_for
 from napari_spheroseg.steps import run_to_end
 
 
@@ -117,3 +117,16 @@ def test_an_image_without_objects_is_told_to_be_out_of_focus(segment, scene):
 
 def test_nothing_is_told_where_nobody_looked(segment, scene):
     assert focus_warning(segment(scene)) == ""
+
+
+def test_large_objects_are_judged_where_they_are_smaller(segment, scene):
+    small, large = (segment(np.kron(scene, np.ones((n, n)))) for n in (1, 4))
+    assert scale_for(large) < scale_for(small) <= 1
+    assert judged(large).recipe["scale"] == scale_for(large)
+    assert scale_for(segment(np.zeros((64, 64)))) == 1
+
+
+def test_scores_at_another_scale_are_not_taken_over(segment, scene):
+    result = segment(np.kron(scene, np.ones((4, 4))))
+    other = replace(judged(result), recipe={"scale": 1.0})
+    assert judged(result, other).recipe["scale"] == scale_for(result)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from napari_spheroseg.widgets.batch.settings import BatchMore
-from napari_spheroseg.widgets.more_settings import MoreSettings
 from napari_spheroseg.widgets.preferences import Preferences
 from napari_spheroseg.widgets.restore.settings import RestoreMore
+from napari_spheroseg.widgets.segment.more_settings import MoreSettings
 from napari_spheroseg.widgets.where import FIELDS, where_of
 
 

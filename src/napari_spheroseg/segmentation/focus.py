@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+import numpy as np
+
 from ..inference.predictor import Predictor
 from ..restoration.detector import focus_steps, open_detector
 from ..restoration.focus import FocusScore, warn_out_of_focus
 from ..steps import Step, Steps
+from .measure import equivalent_diameter
 from .result import Segmentation
 
 _NAMED = 5  # frames; of more it is said how many
+_WIDTH = 48  # px that objects have at most, about, where they are judged
 
 
 def with_focus(result: Segmentation, predictor: Predictor) -> Generator[Step, None, Segmentation]:
@@ -62,21 +66,38 @@ def judge_steps(
     FocusScore
         Of all frames of the segmentation.
     """
-    before = dict(known.fields) if known is not None and _same(known, result) else {}
+    scale = scale_for(result)
+    before = dict(known.fields) if known is not None and _same(known, result, scale) else {}
     missing = [index for index in result.maps if index not in before]
     if known is not None and not missing:
         return replace(known, fields={index: before[index] for index in result.maps})
     detector = open_detector(device=device, backend=backend)
-    found = yield from focus_steps(result.frames, detector, indices=missing)
+    preparation = detector.model.metadata.preparation.replace(scale=scale)
+    found = yield from focus_steps(result.frames, detector, preparation, missing)
     fields = before | dict(found.fields)
     return replace(found, fields={index: fields[index] for index in result.maps})
 
 
-def _same(known: FocusScore, result: Segmentation) -> bool:
-    """Whether they are of the same image."""
+def scale_for(result: Segmentation) -> float:
+    """Scale at which objects are judged: 1, or 1/2, 1/4... where they are large.
+
+    How much blur does harm depends on the size of what is measured: an edge three pixels wide is
+    nothing to a spheroid of 300. It changes by halves, so that a threshold that moves a little
+    does not make all scores anew.
+    """
+    areas = [np.bincount(plane.labels.ravel())[1:] for plane in result.planes.values()]
+    areas = [each[each > 0] for each in areas]
+    if not sum(map(len, areas)):
+        return 1.0
+    width = equivalent_diameter(np.median(np.concatenate(areas)))
+    return float(min(1.0, 0.5 ** np.round(np.log2(width / _WIDTH))))
+
+
+def _same(known: FocusScore, result: Segmentation, scale: float) -> bool:
+    """Whether they are of the same image, seen at the same scale."""
     a, b = known.frames, result.frames
     same = (a.axes, a.channel, a.region) == (b.axes, b.channel, b.region)
-    return a.data is b.data and same
+    return a.data is b.data and same and known.recipe.get("scale", 1.0) == scale
 
 
 def focus_warning(result: Segmentation) -> str:

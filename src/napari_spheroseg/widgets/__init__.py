@@ -1,1 +1,1 @@
-"""Widgets for napari: thin shells around the library, a file a widget."""
+"""Widgets for napari: thin shells around the library, a folder a widget."""

@@ -10,9 +10,9 @@ import pytest
 import napari_spheroseg as ss
 from napari_spheroseg.widgets.batch.from_segment import copy_more
 from napari_spheroseg.widgets.batch.settings import BatchMore
-from napari_spheroseg.widgets.more_settings import MoreSettings
 from napari_spheroseg.widgets.news import news
 from napari_spheroseg.widgets.preferences import Preferences
+from napari_spheroseg.widgets.segment.more_settings import MoreSettings
 
 
 @pytest.fixture

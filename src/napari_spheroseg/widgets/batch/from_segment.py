@@ -6,8 +6,8 @@ from typing import Any
 
 from magicgui.widgets import ComboBox
 
-from ..more_settings import MoreSettings
-from ..segment import SegmentWidget
+from ..segment.more_settings import MoreSettings
+from ..segment.widget import SegmentWidget
 from .settings import BatchMore
 
 _OF_THE_IMAGE = ("pixel_size", "axes", "channel")

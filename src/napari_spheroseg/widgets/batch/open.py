@@ -15,8 +15,8 @@ from ...batch.items import Frame, Item
 from ...inference.frames import Frames
 from ...readwrite.images import ImageFile
 from ...segmentation.layers import label_placement, layer_axes, placement, shape_arguments
-from ..outlines import DisplayedRings
-from ..shown import LABELS, POLYGONS
+from ..segment.outlines import DisplayedRings
+from ..segment.shown import LABELS, POLYGONS
 from ..work import Work
 from .stored import Stored, read_stored
 

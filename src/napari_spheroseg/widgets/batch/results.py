@@ -19,8 +19,8 @@ from qtpy.QtCore import QObject, QTimer
 
 from ...inference.frames import Frames, Index
 from ...segmentation.layers import label_placement, layer_axes, placement, shape_arguments
-from ..outlines import DisplayedRings
-from ..shown import LABELS, POLYGONS
+from ..segment.outlines import DisplayedRings
+from ..segment.shown import LABELS, POLYGONS
 from .job import Told
 from .stored import LAZY_ABOVE, lazy_labels
 

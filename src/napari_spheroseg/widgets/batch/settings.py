@@ -6,8 +6,8 @@ from typing import Any
 
 from napari.layers import Image
 
-from ..more_settings import MoreSettings
 from ..preferences import Preferences
+from ..segment.more_settings import MoreSettings
 from .look import Found
 
 _EACH = "each file's own"

@@ -13,12 +13,12 @@ from ... import models
 from ...errors import BadSetting
 from ...segmentation.settings import PUBLISHED
 from ..closing import ClosingGuard
-from ..more_settings import SERVICE
 from ..news import news
 from ..offered import offered_models
 from ..parts import align
 from ..preferences import preferences
 from ..scroll import Scroll
+from ..segment.more_settings import SERVICE
 from ..where import where_of
 from .from_segment import copy_more, open_segment_widget
 from .images import ImageChoice

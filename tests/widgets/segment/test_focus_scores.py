@@ -155,7 +155,7 @@ def test_saved_tables_and_copied_code_have_them(session, sharp, tmp_path):
 
 
 def test_without_a_detector_it_is_greyed_and_says_why(make_napari_viewer, monkeypatch):
-    monkeypatch.setattr("napari_spheroseg.widgets.focus_box.DETECTOR", "no_such_detector")
+    monkeypatch.setattr("napari_spheroseg.widgets.segment.focus_box.DETECTOR", "no_such_detector")
     _, widget = make_napari_viewer().window.add_plugin_dock_widget(
         "napari-spheroseg", "Segment spheroids"
     )

@@ -8,12 +8,12 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 
-from ..errors import SpherosegError
-from ..inference.frames import Frames
-from ..training.layers_data import LabelledLayer, fit
-from .image_layers import images_of
-from .shown import LABELS
-from .source import full_resolution, guess_axes
+from ...errors import SpherosegError
+from ...inference.frames import Frames
+from ...training.layers_data import LabelledLayer, fit
+from ..image_layers import images_of
+from ..segment.shown import LABELS
+from ..source import full_resolution, guess_axes
 
 
 @dataclass(frozen=True)

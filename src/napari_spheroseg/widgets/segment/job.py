@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
-from ..inference.frames import Frames, Index
-from ..readwrite.images import LARGE
-from ..restoration.focus import FocusScore
-from ..segmentation.large.result import LargeSegmentation
-from ..segmentation.result import Segmentation
-from .where import Where
+from ...inference.frames import Frames, Index
+from ...readwrite.images import LARGE
+from ...restoration.focus import FocusScore
+from ...segmentation.large.result import LargeSegmentation
+from ...segmentation.result import Segmentation
+from ..where import Where
 
 if TYPE_CHECKING:
-    from ..inference.predictor import Predictor
-    from ..segmentation.recipe import Recipe
+    from ...inference.predictor import Predictor
+    from ...segmentation.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ class Job:
 
     def steps(self) -> Generator[Any, None, Segmentation | LargeSegmentation]:
         """Load, predict and analyse; a plane too large for memory window by window."""
-        from ..inference.devices import use_threads
-        from ..segmentation.run import complete, open_predictor, segment_steps
+        from ...inference.devices import use_threads
+        from ...segmentation.run import complete, open_predictor, segment_steps
 
         use_threads(self.threads)
         predictor = open_predictor(self.model, *self.where)
@@ -73,9 +73,9 @@ class Job:
         self, predictor: Predictor, recipe: Recipe
     ) -> Generator[Any, None, LargeSegmentation]:
         """Labels go to a temporary folder, which stays while somebody reads from it."""
-        from ..segmentation.large.output import Output
-        from ..segmentation.large.run import segment_large_steps
-        from ..segmentation.large.temporary import Temporary
+        from ...segmentation.large.output import Output
+        from ...segmentation.large.run import segment_large_steps
+        from ...segmentation.large.temporary import Temporary
 
         frames = None if self.indices is None else tuple(self.indices)
         folder = Temporary()
@@ -98,7 +98,7 @@ def focus_steps(
     result: Segmentation, where: Where, known: FocusScore | None
 ) -> Generator[Any, None, FocusScore]:
     """Say how well the frames of a result are in focus, but for those that are known."""
-    from ..segmentation.focus import judge_steps
+    from ...segmentation.focus import judge_steps
 
     device, backend, _ = where
     return (yield from judge_steps(result, device, backend, known))

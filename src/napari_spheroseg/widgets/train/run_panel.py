@@ -9,18 +9,18 @@ from magicgui.widgets import Container, PushButton
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QMessageBox
 
-from ..errors import SpherosegError
-from ..models import ModelMetadata
-from ..training.installed import install_run
-from ..training.process import require_trainer
-from ..training.runs import Run, Status
-from .closing import STAY, STOP, ask_about
-from .news import news
-from .parts import row
+from ...errors import SpherosegError
+from ...models import ModelMetadata
+from ...training.installed import install_run
+from ...training.process import require_trainer
+from ...training.runs import Run, Status
+from ..closing import STAY, STOP, ask_about
+from ..news import news
+from ..parts import row
+from ..work import Work
 from .run_list import RunList
 from .run_view import RunView
 from .run_watch import RunWatch
-from .work import Work
 
 
 class RunPanel(Container):

@@ -11,7 +11,7 @@ import pytest
 import napari_spheroseg as ss
 from napari_spheroseg.readwrite.omezarr import open_levels
 from napari_spheroseg.segmentation.large.temporary import temporary_folder
-from napari_spheroseg.widgets import job, shown_large
+from napari_spheroseg.widgets.segment import job, shown_large
 
 pytest.importorskip("zarr")
 

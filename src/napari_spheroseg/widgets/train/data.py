@@ -9,11 +9,11 @@ import napari.viewer
 from magicgui.widgets import ComboBox, Container, FileEdit, Select
 from qtpy.QtWidgets import QSizePolicy
 
-from ..errors import BadSetting
-from ..training.layers_data import LabelledLayer
-from ..training.settings import Data
+from ...errors import BadSetting
+from ...training.layers_data import LabelledLayer
+from ...training.settings import Data
+from ..parts import text
 from .layer_pairs import LayerPair, matching_pairs
-from .parts import text
 
 LAYERS, FOLDERS, MANIFEST = "Layers", "Folders", "Manifest"
 _NO_PAIR = (

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from napari_spheroseg.widgets import outlines
+from napari_spheroseg.widgets.segment import outlines
 
 VIEW = "Current view only"
 PLACES = {

@@ -12,14 +12,14 @@ from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from .. import models
-from ..errors import SpherosegError
-from ..readwrite.images import PLAIN, is_zarr, open_image
-from ..segmentation.code import PLACEHOLDER
+from ... import models
+from ...errors import SpherosegError
+from ...readwrite.images import PLAIN, is_zarr, open_image
+from ...segmentation.code import PLACEHOLDER
+from ..source import full_resolution, in_file
+from ..work import Work
 from .shown import ShownResult
 from .shown_large import ShownLarge
-from .source import full_resolution, in_file
-from .work import Work
 
 
 class ResultActions(Container):
@@ -58,7 +58,7 @@ class ResultActions(Container):
 
     def save_to(self, folder: str | Path) -> None:
         """Write labels, polygons and table into a folder, named after the image."""
-        from ..batch.outputs import write_result
+        from ...batch.outputs import write_result
 
         shown = self._current()
         if shown is None:
@@ -77,7 +77,7 @@ class ResultActions(Container):
 
     def _copy_files(self, shown: ShownLarge, folder: Path, stem: str) -> None:
         """In a worker: there may be thousands of files."""
-        from ..segmentation.large.copies import copy_steps
+        from ...segmentation.large.copies import copy_steps
 
         self._saved = f"Saved {stem}_labels.ome.zarr, _polygons.geojson and _measurements.csv."
         self.save.enabled = False
@@ -116,7 +116,7 @@ def _part(shown: ShownResult | ShownLarge) -> str:
 
 
 def _python(shown: ShownResult | ShownLarge) -> str:
-    from ..segmentation.code import as_python
+    from ...segmentation.code import as_python
 
     recipe, image = shown.segmentation.settings, shown.image
     return as_python(
@@ -131,7 +131,7 @@ def _python(shown: ShownResult | ShownLarge) -> str:
 
 
 def _command(shown: ShownResult | ShownLarge) -> str:
-    from ..segmentation.code import as_command
+    from ...segmentation.code import as_command
 
     recipe, focus = shown.segmentation.settings, shown.focus is not None
     return as_command(recipe, models.info(recipe.model), _file(shown.image), focus=focus)

@@ -10,14 +10,14 @@ from typing import Any
 from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer
 
-from ..inference.frames import Index
-from ..restoration.focus import FocusScore
-from ..segmentation.result import Segmentation
+from ...inference.frames import Index
+from ...restoration.focus import FocusScore
+from ...segmentation.result import Segmentation
+from ..source import current_frame
+from ..where import Where
+from ..work import Work
 from .job import analyse_steps, focus_steps
 from .shown import ShownResult
-from .source import current_frame
-from .where import Where
-from .work import Work
 
 _MEASURE_AFTER = 400  # ms without another stroke of the brush
 

@@ -13,8 +13,8 @@ import tifffile
 from napari_spheroseg import models
 from napari_spheroseg.training.runs import Run, Status, list_runs
 from napari_spheroseg.training.settings import Data, TrainingSettings
-from napari_spheroseg.widgets.run_panel import RunPanel
-from napari_spheroseg.widgets.train import TrainWidget
+from napari_spheroseg.widgets.train.run_panel import RunPanel
+from napari_spheroseg.widgets.train.widget import TrainWidget
 
 NAME, TRAIN = "napari-spheroseg", "Train model"
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -66,7 +66,8 @@ def runs_folder(tmp_path, monkeypatch):
 def training(make_napari_viewer, qtbot, bright, models_folder, monkeypatch):
     """The widget, set to something tiny; it leaves runs alone when it closes."""
     monkeypatch.setattr(
-        "napari_spheroseg.widgets.run_panel.ask_about", lambda names, can_stay, parent: "leave"
+        "napari_spheroseg.widgets.train.run_panel.ask_about",
+        lambda names, can_stay, parent: "leave",
     )
     shutil.copytree(bright, models_folder / "bright")
     opened = Session(make_napari_viewer(), qtbot)

@@ -12,8 +12,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 
-from ..segmentation.large.result import LargeSegmentation
-from ..segmentation.layers import label_placement, placement, shape_arguments
+from ...segmentation.large.result import LargeSegmentation
+from ...segmentation.layers import label_placement, placement, shape_arguments
 from .outlines import DisplayedRings
 from .result_layers import LABELS, POLYGONS, ResultLayers
 

@@ -9,9 +9,9 @@ import numpy as np
 from napari.utils.notifications import show_warning
 from napari.utils.triangulation_backend import TriangulationBackend, get_backend
 
-from ..extras import install_command
-from ..polygon import Ring
-from ..segmentation.polygons import simplify
+from ...extras import install_command
+from ...polygon import Ring
+from ...segmentation.polygons import simplify
 
 _CORNERS = 4_000  # about a second without a compiled backend; with one, hundredths
 _FEWEST = 8

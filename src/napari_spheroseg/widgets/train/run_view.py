@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from magicgui.widgets import Container, ProgressBar
 
-from ..errors import SpherosegError
-from ..training.runs import Run, Status
-from .durations import about
-from .parts import text
-from .picture import Picture
-from .training_curves import TrainingCurves
+from ...errors import SpherosegError
+from ...training.runs import Run, Status
+from ..durations import about
+from ..parts import text
+from ..picture import Picture
+from .curves import TrainingCurves
 
 # the colours that training/watch.py draws with; importing it would import torch
 _TRUTH, _FOUND = "rgb(60, 200, 255)", "rgb(255, 120, 80)"

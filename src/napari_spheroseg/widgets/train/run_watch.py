@@ -9,7 +9,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from ..training.runs import LOG, Run, Status, list_runs
+from ...training.runs import LOG, Run, Status, list_runs
 
 _EVERY = 1000  # ms
 

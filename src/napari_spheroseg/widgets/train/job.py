@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.layers_data import LabelledLayer, write_layers
-from ..training.pairs import find_pairs
-from ..training.runs import Run, runs_folder
-from ..training.settings import Data, TrainingSettings
+from ...training.layers_data import LabelledLayer, write_layers
+from ...training.pairs import find_pairs
+from ...training.runs import Run, runs_folder
+from ...training.settings import Data, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class TrainingJob:
 
     def check_steps(self) -> Generator[Any, None, Checked]:
         """Look at the data, and draw samples of them."""
-        from ..training.check import check_steps, sample_pictures
-        from ..training.trainer import open_network
+        from ...training.check import check_steps, sample_pictures
+        from ...training.trainer import open_network
 
         with tempfile.TemporaryDirectory(prefix="spheroseg") as folder:
             settings = yield from self._settings(Path(folder))

@@ -8,16 +8,16 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEd
 from napari.layers import Image
 from psygnal import Signal
 
-from ..models import ModelMetadata
-from ..segmentation.settings import PUBLISHED, PostProcessing
-from . import forms
-from .news import news
-from .offered import offered_models
-from .parts import SHORT, section
-from .preferences import Preferences
-from .scroll import Scroll
-from .source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
-from .where import where_fields
+from ...models import ModelMetadata
+from ...segmentation.settings import PUBLISHED, PostProcessing
+from .. import forms
+from ..news import news
+from ..offered import offered_models
+from ..parts import SHORT, section
+from ..preferences import Preferences
+from ..scroll import Scroll
+from ..source import ALL_CHANNELS, channel_choices, full_resolution, guess_axes, pixel_size
+from ..where import where_fields
 
 RECOMMENDED, SERVICE, CUSTOM = "Recommended by model", "Published service", "Custom"
 _WORKING_SIZES = (256, 320, 384, 448, 512, 640, 768, 1024, 1536, 2048, 3072, 4096)

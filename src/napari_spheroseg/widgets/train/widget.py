@@ -10,19 +10,19 @@ from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QTabWidget
 
-from ..errors import SpherosegError
-from ..training.process import require_trainer
-from ..training.runs import Run
-from .closing import ClosingGuard
-from .news import news
-from .parts import align, row, text
-from .picture import Picture
+from ...errors import SpherosegError
+from ...training.process import require_trainer
+from ...training.runs import Run
+from ..closing import ClosingGuard
+from ..news import news
+from ..parts import align, row, text
+from ..picture import Picture
+from ..scroll import Scroll
+from ..work import Work
+from .data import DataChoice
+from .form import TrainingForm
+from .job import Checked, TrainingJob
 from .run_panel import RunPanel
-from .scroll import Scroll
-from .training_data import DataChoice
-from .training_form import TrainingForm
-from .training_job import Checked, TrainingJob
-from .work import Work
 
 _LEAST_WIDTH = 380  # px; no number is cut off
 _SHOWN = 8  # problems; the others are counted

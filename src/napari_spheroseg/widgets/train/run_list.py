@@ -7,8 +7,8 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from ..training.installed import installed_name
-from ..training.runs import Run, Status
+from ...training.installed import installed_name
+from ...training.runs import Run, Status
 
 _HEIGHT = 120  # px; more runs scroll
 

@@ -16,30 +16,30 @@ from magicgui.widgets import (
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info, show_warning
 
-from .. import models
-from ..errors import SpherosegError
-from ..inference.frames import Frames
-from ..segmentation.large.result import LargeSegmentation
-from ..segmentation.result import Segmentation
-from ..segmentation.settings import PUBLISHED, PostProcessing
-from ..steps import Step
+from ... import models
+from ...errors import SpherosegError
+from ...inference.frames import Frames
+from ...segmentation.large.result import LargeSegmentation
+from ...segmentation.result import Segmentation
+from ...segmentation.settings import PUBLISHED, PostProcessing
+from ...steps import Step
+from ..closing import ClosingGuard
+from ..image_layers import images_of
+from ..news import news
+from ..offered import offered_models
+from ..parts import align, text
+from ..preferences import preferences
+from ..source import current_frame, full_resolution, visible_region
+from ..where import where_of
+from ..work import Work
 from .actions import ResultActions
-from .closing import ClosingGuard
 from .focus_box import focus_box
-from .image_layers import images_of
 from .job import Job, is_large
 from .more_settings import SERVICE, MoreSettings
-from .news import news
-from .offered import offered_models
-from .parts import align, text
-from .preferences import preferences
 from .shown import ShownResult
 from .shown_large import ShownLarge
 from .shown_results import ShownResults, sentence
-from .source import current_frame, full_resolution, visible_region
 from .updates import Listener, Updates
-from .where import where_of
-from .work import Work
 
 CURRENT, EVERY = "Current slice", "Every slice"
 WHOLE, VIEW = "Whole image", "Current view only"

@@ -8,8 +8,8 @@ from typing import TypeVar
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from ..segmentation.focus import focus_warning
-from ..segmentation.settings import PostProcessing
+from ...segmentation.focus import focus_warning
+from ...segmentation.settings import PostProcessing
 from .shown import ShownResult
 from .shown_large import CHANGED, ShownLarge
 

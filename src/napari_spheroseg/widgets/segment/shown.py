@@ -12,13 +12,13 @@ from napari.layers import Image, Layer, Shapes
 from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
-from ..inference.frames import Index, Region
-from ..polygon import Polygon
-from ..readwrite.shapes import polygons_of
-from ..restoration.focus import FocusScore
-from ..segmentation.layers import label_placement, result_frame
-from ..segmentation.polygons import moved, rasterise
-from ..segmentation.result import Segmentation
+from ...inference.frames import Index, Region
+from ...polygon import Polygon
+from ...readwrite.shapes import polygons_of
+from ...restoration.focus import FocusScore
+from ...segmentation.layers import label_placement, result_frame
+from ...segmentation.polygons import moved, rasterise
+from ...segmentation.result import Segmentation
 from .outlines import DisplayedRings
 from .result_layers import LABELS, POLYGONS, ResultLayers
 

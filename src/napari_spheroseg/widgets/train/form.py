@@ -8,16 +8,16 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit
 
-from .. import models, networks
-from ..errors import BadSetting, SpherosegError
-from ..training.estimate import estimate_seconds
-from ..training.installed import free_name
-from ..training.runs import list_runs
-from ..training.settings import Data, TrainingSettings
-from . import forms
-from .durations import about
-from .offered import first_model
-from .parts import section, text
+from ... import models, networks
+from ...errors import BadSetting, SpherosegError
+from ...training.estimate import estimate_seconds
+from ...training.installed import free_name
+from ...training.runs import list_runs
+from ...training.settings import Data, TrainingSettings
+from .. import forms
+from ..durations import about
+from ..offered import first_model
+from ..parts import section, text
 
 _FEW = ("epochs", "steps_per_epoch", "learning_rate", "freeze_encoder")
 _MORE = ("batch_size", "crop")

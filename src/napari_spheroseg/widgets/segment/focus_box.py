@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from magicgui.widgets import CheckBox
 
-from .. import models
-from ..errors import UnknownName
-from ..restoration.spare import DETECTOR
+from ... import models
+from ...errors import UnknownName
+from ...restoration.spare import DETECTOR
 
 
 def focus_box() -> CheckBox:
