@@ -67,7 +67,7 @@ def test_touching_objects_have_a_valley_between(disc):
     assert min(distance[32, 32], distance[32, 66]) > 0.9
 
 
-@pytest.mark.parametrize(("axis", "flip"), itertools.product((0, 1), (False, True)))
+@pytest.mark.parametrize(("axis", "flip"), list(itertools.product((0, 1), (False, True))))
 def test_the_edge_of_the_image_is_no_border(axis, flip):
     labels = np.zeros((40, 40), np.int32)
     labels[10:30, :12] = 1

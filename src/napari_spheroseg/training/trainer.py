@@ -21,7 +21,7 @@ from .settings import TrainingSettings
 from .task import SegmentationTask
 
 _FIRST_PREPARATION = Preparation(long_side=512, best_diameter=(40, 64), multiple=32)
-SPLIT = {"split_touching": True, "split_depth": 0.15}
+SPLIT = {"split_touching": True}
 """How models that learn the distance split, unless they are told otherwise."""
 
 

@@ -11,7 +11,6 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from test_segment_widget import PLACE
 
 from napari_spheroseg.readwrite.tiff import write_image
 from napari_spheroseg.widgets.batch import question, results, run
@@ -19,6 +18,7 @@ from napari_spheroseg.widgets.batch.images import FILES, LAYERS
 from napari_spheroseg.widgets.news import news
 
 NAME = "napari-spheroseg"
+PLACE = {"scale": (0.65, 0.65), "translate": (100, 50), "units": ("um", "um")}
 
 
 class BatchSession:
