@@ -35,6 +35,14 @@ class Session:
         """Until a moved setting has reached the layers."""
         self.wait(self.idle)
 
+    def look_at(self, layer, pixel, height):
+        """Bring a pixel to the middle, and so many of the layer's rows on screen."""
+        world = layer.data_to_world((0,) * (layer.ndim - 2) + tuple(pixel))
+        self.viewer.scene.camera.center = (0, *world[-2:])
+        self.viewer.scene.camera.zoom = self.viewer.canvas.size[0] / (
+            height * float(layer.scale[-2])
+        )
+
     def layer(self, name):
         return self.viewer.layers[name]
 

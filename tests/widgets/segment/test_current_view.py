@@ -19,20 +19,12 @@ PLACES = {
 }
 
 
-def look_at(session, layer, pixel, height):
-    """Bring a pixel to the middle, and so many of the layer's rows on screen."""
-    viewer = session.viewer
-    world = layer.data_to_world((0,) * (layer.ndim - 2) + tuple(pixel))
-    viewer.scene.camera.center = (0, *world[-2:])
-    viewer.scene.camera.zoom = viewer.canvas.size[0] / (height * float(layer.scale[-2]))
-
-
 @pytest.fixture
 def one_disc(session, image):
     """An image of which one disc of three, that at (90, 110), is on screen."""
     layer = session.viewer.add_image(image, name="plate")
     session.widget.region.value = VIEW
-    look_at(session, layer, (90, 110), 44)
+    session.look_at(layer, (90, 110), 44)
     return layer
 
 
@@ -50,7 +42,7 @@ def test_only_what_is_on_screen_is_segmented(session, one_disc):
 def test_the_results_lie_exactly_over_that_part(session, image, place):
     layer = session.viewer.add_image(image, name="plate", **place)
     session.widget.region.value = VIEW
-    look_at(session, layer, (90, 110), 44)
+    session.look_at(layer, (90, 110), 44)
     session.run()
     labels, polygons = session.layer("plate labels"), session.layer("plate polygons")
     y0, y1, x0, x1 = labels.metadata["spheroseg"]["region"]
@@ -78,7 +70,7 @@ def test_the_view_is_that_of_the_canvas(session, one_disc):
 def test_an_image_that_is_wholly_in_view_needs_no_region(session, image):
     layer = session.viewer.add_image(image, name="plate")
     session.widget.region.value = VIEW
-    look_at(session, layer, (64, 80), 500)
+    session.look_at(layer, (64, 80), 500)
     session.run()
     labels = session.layer("plate labels")
     assert labels.data.shape == image.shape
@@ -89,7 +81,7 @@ def test_the_threshold_moves_in_the_part_without_inference(session, monkeypatch)
     ramp = np.tile(np.linspace(0, 1, 128, dtype=np.float32), (64, 1))
     layer = session.viewer.add_image(ramp, name="ramp")
     session.widget.region.value = VIEW
-    look_at(session, layer, (32, 64), 60)
+    session.look_at(layer, (32, 64), 60)
     session.run()
     labels = session.layer("ramp labels")
     before, shape = (labels.data > 0).sum(), labels.data.shape
@@ -108,7 +100,7 @@ def test_the_threshold_moves_in_the_part_without_inference(session, monkeypatch)
 def test_another_view_moves_the_same_layers(session, one_disc):
     session.run()
     before = list(session.viewer.layers)
-    look_at(session, one_disc, (40, 40), 44)
+    session.look_at(one_disc, (40, 40), 44)
     session.run()
     assert list(session.viewer.layers) == before
     labels = session.layer("plate labels")
@@ -125,7 +117,7 @@ def test_every_slice_of_a_movie_has_the_same_part(session, stack):
     layer = session.viewer.add_image(stack, name="movie")
     session.widget.frames.value = "Every slice"
     session.widget.region.value = VIEW
-    look_at(session, layer, (30, 120), 30)
+    session.look_at(layer, (30, 120), 30)
     session.run()
     labels = session.layer("movie labels")
     assert labels.data.shape[0] == 3
@@ -168,7 +160,7 @@ def test_of_a_huge_multiscale_image_the_part_is_read_at_full_resolution(session)
         [huge, small], name="slide", multiscale=True, contrast_limits=(0, 3000)
     )
     session.widget.region.value = VIEW
-    look_at(session, layer, (12_500, 11_500), 200)
+    session.look_at(layer, (12_500, 11_500), 200)
     read.clear()  # napari itself looked at the image
     session.run()
     labels = session.layer("slide labels")
@@ -182,12 +174,12 @@ def test_of_a_huge_multiscale_image_the_part_is_read_at_full_resolution(session)
 
 
 def test_nothing_on_screen_gives_a_notice_and_the_widget_stays_usable(session, one_disc, notices):
-    look_at(session, one_disc, (5000, 5000), 44)
+    session.look_at(one_disc, (5000, 5000), 44)
     session.run()
     assert any("Nothing of 'plate' is on screen" in message for _, message in notices())
     assert session.names == ["plate"]
     assert session.widget.run.text == "Run"
-    look_at(session, one_disc, (90, 110), 44)
+    session.look_at(one_disc, (90, 110), 44)
     session.run()
     assert session.layer("plate labels").data.max() == 1
 

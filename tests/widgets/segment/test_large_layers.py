@@ -213,12 +213,10 @@ def test_cancelling_leaves_no_files(session, stack, slow):
 
 
 def test_the_current_view_is_segmented_in_memory_and_the_whole_is_kept(session, wide):
-    from tests.widgets.test_current_view import VIEW, look_at
-
     layer = session.viewer.add_image(wide, name="slide")
     session.run()
-    session.widget.region.value = VIEW
-    look_at(session, layer, (90, 110), 44)
+    session.widget.region.value = "Current view only"
+    session.look_at(layer, (90, 110), 44)
     session.run()
     assert isinstance(session.layer("slide labels").data, np.ndarray)
     assert session.layer("slide labels").data.max() == 1
