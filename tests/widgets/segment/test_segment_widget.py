@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import tifffile
 
 import napari_spheroseg as ss
+from napari_spheroseg.widgets.segment.job import analyse_steps
 
 PLACE = {"scale": (0.65, 0.65), "translate": (100, 50), "units": ("um", "um")}
 
@@ -556,8 +558,13 @@ def test_choosing_another_model_leaves_the_result_alone(session, image):
 
 
 def test_a_stroke_during_the_measuring_of_another_is_kept(session, image, monkeypatch):
+    def slowly(*arguments):
+        time.sleep(0.3)
+        return (yield from analyse_steps(*arguments))
+
     session.viewer.add_image(image, name="plate")
     session.run()
+    monkeypatch.setattr("napari_spheroseg.widgets.segment.updates.analyse_steps", slowly)
     labels = session.layer("plate labels")
     labels.fill((40, 40), 0)
     labels.events.paint(value=[])
