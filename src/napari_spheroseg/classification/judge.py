@@ -18,7 +18,7 @@ from ..segmentation.large.source import Survey
 from .crops import Float, Objects, crops
 from .settings import ClassifySettings
 
-_ON_CPU = 32
+_ON_CPU = 16
 """Objects judged together: more no longer fit the processor's cache, and take longer each."""
 AROUND = 64
 """Pixels that are seen around the objects of a window; a crop may have so many as its margin."""
