@@ -106,13 +106,12 @@ def ship(name: str, data: Path, runs: Path) -> None:
     save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, target / WEIGHTS)
     (target / WEIGHTS).chmod(0o644)
     sources = [*settings.sources, *settings.dirty]
-    arguments = {"num_classes": len(classes), "min_size": settings.crop.size, **settings.arguments}
     metadata = ModelMetadata(
         name=name,
         title=settings.title,
         task="classification",
         network="flexresnet",
-        arguments=arguments,
+        arguments=arguments_of(settings),
         outputs=classes,
         preparation=settings.preparation,
         crop=settings.crop,
@@ -146,18 +145,23 @@ def _data(data: Path, sources: list[str], settings: ClassifierSettings) -> tuple
     )
 
 
+def arguments_of(settings: ClassifierSettings) -> dict[str, Any]:
+    """Of the network: what its classes and its crops ask for, and what the settings say."""
+    return {
+        "num_classes": len(banks.CLASSES[settings.objects]),
+        "min_size": settings.crop.size,
+        "in_channels": settings.preparation.channels + settings.crop.mask_channel,
+        **settings.arguments,
+    }
+
+
 def train(
     name: str, settings: ClassifierSettings, makers: dict[banks.Maker, float], folder: Path
 ) -> torch.nn.Module:
     """The network with the mean of its weights; trained as far as it was not yet."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.learning.seed)
-    network = networks.create(
-        "flexresnet",
-        num_classes=len(banks.CLASSES[settings.objects]),
-        min_size=settings.crop.size,
-        **settings.arguments,
-    )
+    network = networks.create("flexresnet", **arguments_of(settings))
     bank = _bank(settings, makers, folder / "bank.npz")
     learner = Learner(network.to(memory_format=torch.channels_last), bank, settings.learning)
     last = folder / "last.pt"

@@ -33,6 +33,18 @@ def test_shape_alone_needs_no_image(two):
     assert table["circularity"].to_numpy() == pytest.approx(1, abs=0.02)
 
 
+def test_measures_do_not_depend_on_how_objects_are_numbered(disc, monkeypatch):
+    labels = np.zeros((200, 60), np.int32)
+    for number, (row, radius) in enumerate([(20, 6), (60, 15), (110, 10), (170, 20)], start=1):
+        labels[disc(labels.shape, (row, 30), radius)] = number
+    whole = features(labels).set_index("label")
+    monkeypatch.setattr("napari_spheroseg.classification.features._AT_ONCE", 2)
+    turned = np.array([0, 3, 1, 4, 2])
+    found = features(turned[labels]).set_index("label")
+    for number, other in enumerate(turned[1:], start=1):
+        assert found.loc[other].equals(whole.loc[number].rename(other))
+
+
 def test_units_are_in_the_names(two):
     table = features(two, pixel_size=0.5)
     assert table["equivalent_diameter_um"].to_numpy() == pytest.approx(20, abs=0.2)

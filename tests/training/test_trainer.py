@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_spheroseg import models, networks
-from napari_spheroseg.errors import SpherosegError
+from napari_spheroseg.errors import BadSetting, SpherosegError
 from napari_spheroseg.models import ModelMetadata, Preparation, library
 from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.training.pairs import find_pairs
@@ -338,11 +338,21 @@ def test_dropout_may_differ_from_that_of_the_model(tiny, tmp_path):
         assert rates == {found}
 
 
+def test_post_processing_of_a_recipe_adds_to_that_of_the_model(tiny, bright):
+    before = models.load(bright).metadata.post_processing
+    settings = started(tiny, bright).replace(post_processing={"split_depth": 0.4})
+    assert open_network(settings)[1].post_processing == {**before, "split_depth": 0.4}
+    with pytest.raises(BadSetting, match="split_dept"):
+        tiny.replace(post_processing={"split_dept": 0.4})
+
+
 def test_a_new_network_learns_the_distance_and_splits_by_it(tiny):
     network, metadata = open_network(tiny)
     assert metadata.outputs == ("foreground", "distance")
     assert metadata.post_processing["split_touching"]
     assert network.final_conv.out_channels == 2
+    deep = tiny.replace(post_processing={"split_depth": 0.4})
+    assert open_network(deep)[1].post_processing == {"split_touching": True, "split_depth": 0.4}
     network, metadata = open_network(tiny.replace(distance=False))
     assert (metadata.outputs, metadata.post_processing) == (("foreground",), {})
     assert network.final_conv.out_channels == 1

@@ -96,12 +96,14 @@ def plane_features_steps(
     """`plane_features`, which can be stopped after every part of the work."""
     import pandas as pd
 
-    starts, tables = range(0, max(len(objects), 1), _AT_ONCE), []
-    parts = len(starts) + (0 if plane is None else len(MEASURES))
-    for first in starts:
-        tables.append(_shapes(objects, first, pixel_size))
+    # from top to bottom, whatever their numbers: then a part lies in a band of the plane
+    order = np.argsort([box[0].start for box in objects.boxes], kind="stable")
+    bands = np.split(order, range(_AT_ONCE, len(order), _AT_ONCE))
+    tables, parts = [], len(bands) + (0 if plane is None else len(MEASURES))
+    for members in bands:
+        tables.append(_shapes(objects, members, pixel_size))
         yield Judged(len(tables), parts)
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True).iloc[np.argsort(order)].reset_index(drop=True)
     dropped = [name for name in table.columns if name.startswith(_NOT_SHAPE)]
     table = table.drop(columns=dropped).assign(label=objects.names)
     if plane is None:
@@ -120,17 +122,18 @@ def plane_features_steps(
     return pd.concat([table, pd.DataFrame(found, index=table.index)], axis=1)
 
 
-def _shapes(objects: Objects, first: int, pixel_size: PixelSize) -> pd.DataFrame:
+def _shapes(objects: Objects, members: NDArray[np.intp], pixel_size: PixelSize) -> pd.DataFrame:
     """Measures of some objects, within the box of all of them."""
-    boxes = objects.boxes[first : first + _AT_ONCE]
+    boxes = [objects.boxes[member] for member in members]
     if not boxes:
         return measure_plane(objects.numbered, None, None, pixel_size, boxes)
     y0, x0 = (min(box[axis].start for box in boxes) for axis in (0, 1))
     y1, x1 = (max(box[axis].stop for box in boxes) for axis in (0, 1))
     there = [(slice(y.start - y0, y.stop - y0), slice(x.start - x0, x.stop - x0)) for y, x in boxes]
-    part = objects.numbered[y0:y1, x0:x1]
-    own = (part > first) & (part <= first + len(boxes))
-    return measure_plane(np.where(own, part - first, 0), None, None, pixel_size, there)
+    number = np.zeros(len(objects) + 1, np.int32)
+    number[members + 1] = np.arange(1, len(members) + 1)
+    part = number[objects.numbered[y0:y1, x0:x1]]
+    return measure_plane(part, None, None, pixel_size, there)
 
 
 def check_labels(frames: Frames, labels: Any) -> Any:

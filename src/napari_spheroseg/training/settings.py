@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..errors import UnreadableFile
+from ..segmentation.settings import PostProcessing
 from ..settings import Settings
 
 Share = Field(ge=0, le=1)
@@ -154,6 +155,12 @@ class TrainingSettings(Learning):
     augmentation: Augmentation = Augmentation()
     early_stopping: EarlyStopping | None = EarlyStopping()
     machine: Machine = Machine()
+
+    @field_validator("post_processing")
+    @classmethod
+    def _is_post_processing(cls, value: dict[str, Any]) -> dict[str, Any]:
+        PostProcessing(**value)  # or the model would be refused after it was trained
+        return value
 
     @model_validator(mode="after")
     def _one_network(self) -> Self:
