@@ -22,7 +22,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 from napari_spheroseg.training.trainer import SPLIT
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
-RECIPES = ("training", "refining", "finishing")  # each starts from what the one before made
+RECIPES = ("training", "refining", "finishing", "polishing")  # each starts from what the one before made
 ABOUT = {
     "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",

@@ -104,7 +104,12 @@ class Machine(Settings):
     devices: int | str = 1
     num_nodes: int = Field(1, ge=1)
     strategy: str = "auto"
-    precision: str = Field("32-true", description="'16-mixed' or 'bf16-mixed' on GPUs.")
+    precision: str = Field(
+        "32-true", description="'16-mixed' or 'bf16-mixed' on GPUs and processors that have it."
+    )
+    channels_last: bool = Field(
+        False, description="Weights lie channels last in memory; faster for some networks."
+    )
     workers: int = Field(0, ge=0, description="Processes that prepare samples.")
     compile: bool = Field(False, description="Compile the network; pays off in long runs.")
     cache_gb: float = Field(2.0, ge=0, description="Images kept in memory (GB).")

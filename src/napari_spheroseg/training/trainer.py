@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.utils.data import DataLoader
@@ -165,6 +166,8 @@ def fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # importing it set it to INFO
     pl.seed_everything(settings.seed, verbose=False)
     network, metadata = open_network(settings)
+    if settings.machine.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     task = SegmentationTask(network, settings)
     if settings.machine.compile:
         network.compile()
