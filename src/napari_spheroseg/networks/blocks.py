@@ -110,18 +110,16 @@ class ChannelAttention(nn.Module):
 class SpatialAttention(nn.Module):
     """Weights pixels by a 7x7 convolution of their channel mean and maximum (CBAM)."""
 
-    second: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
-        self.register_buffer("second", torch.tensor([0.0, 1.0])[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), weighted pixel by pixel."""
         # Mean and maximum as one sum: OpenVINO takes 8 % of the whole network longer for means over
         # channels and for putting single channels together.
-        channels, second = int(x.shape[1]), self.second
+        channels = int(x.shape[1])
+        second = torch.arange(2, dtype=x.dtype, device=x.device)[:, None, None]
         mean = ((1 - second) / channels)[:, None].expand(-1, channels, -1, -1)
         maps = F.conv2d(x, mean) + second * x.amax(dim=1, keepdim=True)
         return x * torch.sigmoid(self.conv(maps))

@@ -89,6 +89,8 @@ def _convert(network: nn.Module, channels: int, path: Path) -> None:
     image = torch.rand(1, channels, _SIDE, _SIDE, device=parameter.device, dtype=parameter.dtype)
     free = {0: "batch", 2: "height", 3: "width"}
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for so small an image, more only wait for each other
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # branches on shapes: what does not fit them raises
@@ -105,6 +107,7 @@ def _convert(network: nn.Module, channels: int, path: Path) -> None:
         beside.chmod(0o666 & ~UMASK)
         beside.replace(path)
     finally:
+        torch.set_num_threads(threads)
         beside.unlink(missing_ok=True)
 
 

@@ -98,8 +98,12 @@ def build(
     with torch.device("meta"):
         module = networks.create(network, **arguments)
     compare(module, state, name)
-    module.to_empty(device="cpu")  # random weights are not drawn only to be replaced
-    module.load_state_dict(state, strict=True)
+    own = {
+        key: state[key].to(value.dtype, copy=True, memory_format=torch.contiguous_format)
+        for key, value in module.state_dict().items()
+    }
+    # in place of random weights, which were not drawn; to_empty would import a second's worth
+    module.load_state_dict(own, assign=True)
     return module.eval()
 
 
