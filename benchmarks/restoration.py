@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--model", default="nafnet")
     parser.add_argument("--segment", default="unet")
     parser.add_argument("--per-source", type=int, default=PER_SOURCE)
+    parser.add_argument("--side", type=int, default=768, help="px of an image that are looked at")
     parser.add_argument("--part", default="test")
     parser.add_argument("--parts", nargs="*", default=["blur", "stacks", "masks"])
     options = parser.parse_args()
@@ -168,7 +169,8 @@ def images(options: argparse.Namespace, part: str) -> Iterator[tuple[str, str, I
             count[row["source"]] += 1
             plane = as_grey(np.asarray(ss.read_image(options.data / row["file"]).data))
             mask = np.asarray(ss.read_image(options.data / row["mask_file"]).data)
-            middle = tuple(slice(max(0, n // 2 - 384), n // 2 + 384) for n in plane.shape)
+            half = options.side // 2
+            middle = tuple(slice(max(0, n // 2 - half), n // 2 + half) for n in plane.shape)
             plane = plane[middle].astype(np.float64)
             low, high = plane.min(), plane.max()
             yield row["source"], row["file"], (plane - low) / (high - low), mask[middle] > 0

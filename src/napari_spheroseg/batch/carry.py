@@ -43,31 +43,23 @@ def carry_out(
 
     Parameters
     ----------
-    sources : sequence of Source
-        Images, as `File` or `Frame`.
+    sources, existing, client
+        As in `run_batch`; of "resume" the caller has seen to it that the recipe is the same.
     job : Task
     predictor : Predictor
         The model, on its device.
     where : Where
         How the workers of `client` open it.
-    existing : {"continue", "resume", "overwrite"}
-        What to do where the folder holds results: go on with them, which must be of the same
-        recipe (of "resume" the caller has seen to that), or delete them and begin anew.
-    client : Client, optional
-        Of dask.distributed.
 
     Yields
     ------
     Event
-        As images are skipped, go on, are done and fail; one that fails does not stop the others.
+        As `run_batch`.
 
     Raises
     ------
-    ChangedRecipe
-        The folder's results were made in another way.
-    SpherosegError
-        The folder cannot be written, holds results of another task, or another process is writing
-        into it.
+    ChangedRecipe, SpherosegError
+        As `run_batch`, but for what is seen before the folder is.
     """
     with Journal(job.folder) as journal:
         remove_leftovers(job.folder)
@@ -108,39 +100,22 @@ def _run(events: Generator[Event], job: Task, journal: Journal) -> Iterator[Even
         write_record(journal, job.folder)
 
 
-def made(out: Path, task: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Recipe of, and what was written of, the results that a folder holds.
-
-    Raises
-    ------
-    BadSetting
-        They are results of another task.
-    """
-    if not (out / NAME).exists():
-        return None
-    with Journal(out) as journal:
-        recipe = journal.get("recipe")
-        if recipe is None:
-            return None
-        _same_task(journal, task)
-        return recipe, journal.get("written")
-
-
 def resumed(
     existing: Existing, out: Path, task: str, model: Any, settings: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """Model and settings to work with: where results are gone on with, theirs.
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Model and settings to work with, and what is written: where results are gone on with, theirs.
 
     Raises
     ------
     BadSetting
         They are results of another task.
     """
-    found = made(out, task) if existing == "resume" else None
-    if found is None:
-        return model, settings
-    recipe, _ = found
-    return recipe.pop("model"), recipe
+    if existing == "resume" and (out / NAME).exists():
+        with Journal(out) as journal:
+            if recipe := journal.get("recipe"):
+                _same_task(journal, task)
+                return recipe.pop("model"), recipe, journal.get("written")
+    return model, settings, {}
 
 
 def _same_task(journal: Journal, task: str) -> None:

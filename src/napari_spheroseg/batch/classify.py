@@ -183,18 +183,14 @@ def classify_files(
     Yields
     ------
     Item
-        After every file that is done, skipped or has failed; one that fails does not stop the
-        others.
+        After every file that is done, skipped or has failed.
 
     Raises
     ------
-    ChangedRecipe
-        The folder's results were made in another way.
-    SpherosegError
-        No image has labels; the model, the device or a setting cannot be used; the folder cannot
-        be written, holds results of another task, or another process is writing into it.
+    ChangedRecipe, SpherosegError
+        As `run_batch`; also where no image has labels.
     """
-    model, settings = resumed(existing, out, ClassifyJob.task, model, settings)
+    model, settings, _ = resumed(existing, out, ClassifyJob.task, model, settings)
     labels = os.path.abspath(labels)  # noqa: PTH100 - a worker may be in another folder
     paths = list(paths)
     check_labels(paths, labels)

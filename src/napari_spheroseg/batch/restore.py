@@ -114,18 +114,14 @@ def restore_files(
     Yields
     ------
     Item
-        After every file that is done, skipped or has failed; one that fails does not stop the
-        others.
+        After every file that is done, skipped or has failed.
 
     Raises
     ------
-    ChangedRecipe
-        The folder's results were made in another way.
-    SpherosegError
-        The model, the device or a setting cannot be used, the folder cannot be written, holds
-        results of another task, or another process is writing into it.
+    ChangedRecipe, SpherosegError
+        As `run_batch`.
     """
-    model, settings = resumed(existing, out, RestoreJob.task, model, settings)
+    model, settings, _ = resumed(existing, out, RestoreJob.task, model, settings)
     predictor = open_restorer(model, device, backend, precision)
     job = RestoreJob(out, complete(predictor, settings), BatchSettings(timeout=timeout))
     sources, where = [File(path) for path in paths], Where(device, backend, precision)

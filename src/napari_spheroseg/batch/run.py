@@ -11,7 +11,7 @@ from ..segmentation.measure import PixelSize
 from ..segmentation.run import complete, open_predictor
 from ..tracking.motion import require_laptrack
 from .beside import checksums
-from .carry import ChangedRecipe, Existing, carry_out, ended, made
+from .carry import ChangedRecipe, Existing, carry_out, ended, resumed
 from .classes import check as check_classes
 from .cluster import Where
 from .items import File, Item, Source
@@ -71,25 +71,24 @@ def run_batch(
     ChangedRecipe
         The folder's results were made in another way.
     SpherosegError
-        The model, the device or a setting cannot be used, the folder cannot be written, or
-        another process is writing into it.
+        The model, the device or a setting cannot be used, the folder cannot be written, holds
+        results of another task, or another process is writing into it.
     """
     wanted = BatchSettings(
         **{name: settings.pop(name) for name in BatchSettings.model_fields if name in settings}
     )
-    if existing == "resume" and (found := made(out, Job.task)):
-        recipe, written = found
-        model, threshold = recipe.pop("model"), recipe.pop("threshold")
-        pixel_size = recipe.pop("pixel_size")
-        written = {name: written[name] for name in written if name in BatchSettings.model_fields}
-        settings, wanted = recipe, wanted.replace(**written)
+    settings |= {"threshold": threshold, "pixel_size": pixel_size}
+    model, settings, written = resumed(existing, out, Job.task, model, settings)
+    wanted = wanted.replace(
+        **{name: written[name] for name in BatchSettings.model_fields if name in written}
+    )
     _check(wanted)
     predictor = open_predictor(model, device, backend, precision)
-    completed = complete(predictor, threshold, pixel_size, settings)
-    job = Job(out, completed, wanted, checksums(wanted, predictor))
-    yield from carry_out(
-        sources, job, predictor, Where(device, backend, precision), existing, client
-    )
+    threshold, pixel_size = settings.pop("threshold"), settings.pop("pixel_size")
+    recipe = complete(predictor, threshold, pixel_size, settings)
+    job = Job(out, recipe, wanted, checksums(wanted, predictor))
+    where = Where(device, backend, precision)
+    yield from carry_out(sources, job, predictor, where, existing, client)
 
 
 def segment_files(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadImage, BadSetting
 from ..inference.frames import Frames, Index
-from ..inference.shared import shared_predictor
+from ..inference.shared import check_task, shared_predictor
 from ..models import Model, info, known, load
 from ..models.collections.classifiers import PICKLED, SKOPS, open_classifier
 from ..models.model import sha256_of
@@ -159,11 +159,7 @@ def open_judge(
     else:
         opened = model if isinstance(model, Model) else load(model)
         metadata = opened.metadata
-    if metadata.task != "classification":
-        raise BadSetting(
-            f"'{metadata.name}' is a model for {metadata.task}",
-            hint="Choose one for classification.",
-        )
+    check_task(metadata, "classification")
     if isinstance(opened, Model) and metadata.is_taught:
         return open_taught(opened)
     return NetworkJudge(shared_predictor(opened, device, backend, precision))

@@ -5,70 +5,88 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import BadSetting
 from ..segmentation.measure import PixelSize
+from .options import Backend, Device, Precision
 
 if TYPE_CHECKING:
     from ..batch.carry import ChangedRecipe
     from ..batch.items import Item
 
 
-def work_through(
-    run: Callable[..., Iterable[Item]],
-    total: int,
-    out: Path,
-    found: Callable[[Item], str],
-    *,
-    overwrite: bool,
-    resume: bool,
-    device: str,
-    reserve: float,
-    workers: int,
-    scheduler: str,
-) -> int:
-    """Run a batch and say what becomes of each file.
+@dataclass(frozen=True)
+class Work:
+    """Where and how a batch is done: the options of every command that works through files."""
 
-    Parameters
-    ----------
-    run : callable
-        Begins the batch; takes ``existing`` and ``client``.
-    total : int
-        Files in all.
-    out : Path
-        Where the results go.
-    found : callable
-        What was found in an image, with a comma after it; or nothing.
-    overwrite, resume, device, reserve, workers, scheduler
-        As the command's options say.
+    device: Device = "auto"
+    backend: Backend = "auto"
+    precision: Precision = "auto"
+    reserve: Annotated[
+        float, typer.Option(help="GB of the device to book for this run, waiting if need be.")
+    ] = 0.0
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the work; 0: this one alone.")
+    ] = 0
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
+    ] = ""
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
+    ] = False
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the settings of the results in the folder."),
+    ] = False
 
-    Returns
-    -------
-    int
-        Exit status: 1 where files failed.
-    """
-    from ..batch.carry import ChangedRecipe
-    from ..batch.cluster import connect
-    from ..inference import reservation
+    def through(
+        self, run: Callable[..., Iterable[Item]], inputs: list[str], out: Path, *, counts: bool
+    ) -> int:
+        """Run a batch and say what becomes of each file.
 
-    existing = "overwrite" if overwrite else "resume" if resume else "continue"
-    with ExitStack() as stack:
-        stack.enter_context(reservation.reserve(device, reserve))
-        if workers or scheduler:
-            client = stack.enter_context(connect(workers, scheduler))
-            print(f"Watch the workers at {client.dashboard_link}")
-            run = partial(run, client=client)
-        try:
-            failed = _tell(run(existing=existing), total, found)
-        except ChangedRecipe as error:
-            failed = _tell(run(existing=_ask(error)), total, found)
-    print(f"Results are in {out}" + (f"; {failed} of {total} images failed" if failed else ""))
-    return 1 if failed else 0
+        Parameters
+        ----------
+        run : callable
+            Begins the batch: `segment_files` and the like, with their settings.
+        inputs : list of str
+            Images, folders and patterns.
+        out : Path
+            Where the results go.
+        counts : bool
+            Say how many objects an image has.
+
+        Returns
+        -------
+        int
+            Exit status: 1 where files failed.
+        """
+        from ..batch.carry import ChangedRecipe
+        from ..batch.cluster import connect
+        from ..batch.find import find_images
+        from ..inference import reservation
+
+        paths = find_images(inputs)
+        where = {"device": self.device, "backend": self.backend, "precision": self.precision}
+        run, total = partial(run, paths, out, **where), len(paths)
+        existing = "overwrite" if self.overwrite else "resume" if self.resume else "continue"
+        with ExitStack() as stack:
+            stack.enter_context(reservation.reserve(self.device, self.reserve))
+            if self.workers or self.scheduler:
+                client = stack.enter_context(connect(self.workers, self.scheduler))
+                print(f"Watch the workers at {client.dashboard_link}")
+                run = partial(run, client=client)
+            try:
+                failed = _tell(run(existing=existing), total, counts)
+            except ChangedRecipe as error:
+                failed = _tell(run(existing=_ask(error)), total, counts)
+        print(f"Results are in {out}" + (f"; {failed} of {total} images failed" if failed else ""))
+        return 1 if failed else 0
 
 
 def _ask(error: ChangedRecipe) -> str:
@@ -85,7 +103,7 @@ def _ask(error: ChangedRecipe) -> str:
     return answer
 
 
-def _tell(items: Iterable[Item], total: int, found: Callable[[Item], str]) -> int:
+def _tell(items: Iterable[Item], total: int, counts: bool) -> int:
     """Say what becomes of each file; the number of those that failed."""
     failed = skipped = 0
     for number, item in enumerate(items, start=1):
@@ -100,7 +118,8 @@ def _tell(items: Iterable[Item], total: int, found: Callable[[Item], str]) -> in
             failed += 1
             print(f"spheroseg: {item.path}: {' '.join(item.error.split())}", file=sys.stderr)
             continue
-        print(f"{place}: {found(item)}{item.seconds:.2f} s", *item.warnings, sep="; ")
+        found = f"{item.objects} object{'' if item.objects == 1 else 's'}, " if counts else ""
+        print(f"{place}: {found}{item.seconds:.2f} s", *item.warnings, sep="; ")
     if skipped:
         print(f"All {total} images were done before" if skipped == total else "")
     return failed

@@ -12,6 +12,7 @@ from ..models.library import entries
 from ..models.places import place_of, shipped_folder, user_folder
 from ..steps import Steps
 from .export import export
+from .options import Allow
 
 app = typer.Typer(
     help="List, install, choose and remove models.",
@@ -179,10 +180,7 @@ def convert(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Skops file to write.")],
-    allow: Annotated[
-        str | None,
-        typer.Option(help="SHA-256 of the one pickle that may be opened, though it may run code."),
-    ] = None,
+    allow: Allow = None,
 ) -> None:
     """Write a pickled classifier as skops, which holds no code and is opened without leave."""
     print(f"Wrote {models.convert(path, output, allow=allow)}; use it with --model {output}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Optional, get_origin
 
@@ -52,22 +53,12 @@ PixelSizeText = Annotated[
     str | None,
     typer.Option(help="µm per pixel, or HEIGHT,WIDTH of one  [default: as the file says]"),
 ]
+Allow = Annotated[
+    str | None,
+    typer.Option(help="SHA-256 of the one pickle that may be opened, though it may run code."),
+]
 Axes = Annotated[
     str | None, typer.Option(help="Axes of the images, like TCYX  [default: as the file says]")
-]
-Reserve = Annotated[
-    float, typer.Option(help="GB of the device to book for this run, waiting if need be.")
-]
-Workers = Annotated[int, typer.Option(help="Processes that share the work; 0: this one alone.")]
-Scheduler = Annotated[
-    str, typer.Option(help="Address of a dask scheduler whose workers do the work.")
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Delete what the folder holds and begin anew.")
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on with the settings of the results in the folder."),
 ]
 
 
@@ -76,6 +67,8 @@ def with_settings(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command an option for each field; those that were used arrive as ``settings``.
 
+    A parameter of the command that is a dataclass becomes an option for each of its fields, too.
+
     Parameters
     ----------
     *sources : (Settings class, names or None)
@@ -83,8 +76,11 @@ def with_settings(
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
-        taken = {parameter.name for parameter in own}
+        given = [p for p in _parameters(command) if p.name != "settings"]
+        groups: dict[str, Any] = {p.name: p.annotation for p in given if is_dataclass(p.annotation)}
+        own = [p for p in given if p.name not in groups]
+        own += [p for group in groups.values() for p in _parameters(group)]
+        taken = {p.name for p in own}
         made = [
             _option(settings, name)
             for settings, names in sources
@@ -96,15 +92,25 @@ def with_settings(
         def wrapper(**arguments: Any) -> Any:
             used = {p.name: arguments.pop(p.name) for p in made}
             used = {name: value for name, value in used.items() if value is not None}
+            for name, group in groups.items():
+                fields = {p.name: arguments.pop(p.name) for p in _parameters(group)}
+                arguments[name] = group(**fields)
             return command(**arguments, settings=used)
 
-        hints = inspect.get_annotations(command, eval_str=True)
-        parameters = [p.replace(annotation=hints[p.name]) for p in own] + made
+        parameters = own + made
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapper
 
     return decorate
+
+
+def _parameters(of: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Of a function, or the fields of a dataclass, with types that are no text."""
+    hints = inspect.get_annotations(of, eval_str=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    named = inspect.signature(of).parameters.values()
+    return [each.replace(annotation=hints[each.name], kind=kind) for each in named]
 
 
 def _option(settings: type[Settings], name: str) -> inspect.Parameter:

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..batch.settings import BatchSettings
 from ..models import Preparation, default
 from ..segmentation.settings import PostProcessing
-from .batches import pixel_pair_of, work_through
-from .options import (
-    Axes,
-    Backend,
-    Device,
-    Inputs,
-    Out,
-    Overwrite,
-    PixelSizeText,
-    Precision,
-    Reserve,
-    Resume,
-    Scheduler,
-    Segmenter,
-    Threshold,
-    Workers,
-    with_settings,
-)
-
-if TYPE_CHECKING:
-    from ..batch.items import Item
+from .batches import Work, pixel_pair_of
+from .options import Axes, Inputs, Out, PixelSizeText, Segmenter, Threshold, with_settings
 
 PREPARATION = (
     "diameter",
@@ -62,53 +43,25 @@ def segment(
         typer.Option(help="Name or path of a model that restores the focus first, like nafnet."),
     ] = None,
     axes: Axes = None,
-    device: Device = "auto",
-    backend: Backend = "auto",
-    precision: Precision = "auto",
-    reserve: Reserve = 0.0,
-    workers: Workers = 0,
-    scheduler: Scheduler = "",
-    overwrite: Overwrite = False,
-    resume: Resume = False,
     *,
+    work: Work,
     settings: dict[str, Any],
 ) -> int:
     """Outline the spheroids in images; write labels, polygons and tables of measurements.
 
     What an earlier run has done in the folder is not done again.
     """
-    from ..batch.find import find_images
     from ..batch.run import segment_files
 
-    paths = find_images(inputs)
-    asked = {"channel": channel, "axes": axes, "diameter_um": diameter_um, "restore": restore}
-    settings |= {name: value for name, value in asked.items() if value is not None}
     run = partial(
         segment_files,
-        paths,
-        out,
-        model or default(),
-        threshold,
+        model=model or default(),
+        threshold=threshold,
         pixel_size=pixel_pair_of(pixel_size),
-        device=device,
-        backend=backend,
-        precision=precision,
+        diameter_um=diameter_um,
+        channel=channel,
+        restore=restore,
+        axes=axes,
         **settings,
     )
-    return work_through(
-        run,
-        len(paths),
-        out,
-        found,
-        overwrite=overwrite,
-        resume=resume,
-        device=device,
-        reserve=reserve,
-        workers=workers,
-        scheduler=scheduler,
-    )
-
-
-def found(item: Item) -> str:
-    """How many objects an image holds."""
-    return f"{item.objects} object{'' if item.objects == 1 else 's'}, "
+    return work.through(run, inputs, out, counts=True)

@@ -45,18 +45,15 @@ def train(
     if config is None:
         raise typer.BadParameter("give a YAML file, or the folder of a run to resume")
     require_trainer()
-    if config.is_dir() and not check:
-        _train(Run.open(config), install)
+    run = Run.open(config) if config.is_dir() else None
+    if run is not None and not check:
+        _train(run, install)
         return
-    settings = Run.open(config).settings if config.is_dir() else _settings(config, manifest)
+    settings = TrainingSettings.read(config, manifest) if run is None else run.settings
     if check:
         _check(settings, out or Path())
     else:
         _train(Run.create(settings, out), install)
-
-
-def _settings(path: Path, manifest: Path | None) -> TrainingSettings:
-    return TrainingSettings.read(path, manifest)
 
 
 def _say(status: Status) -> str:

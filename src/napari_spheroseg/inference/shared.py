@@ -57,16 +57,23 @@ def shared_predictor(
         key = (_identity(model), device, backend, precision, devices.threads())
         if key not in _shared:
             opened = model if isinstance(model, Model) else load(model)
-            _check_task(opened.metadata, task)
+            check_task(opened.metadata, task)
             own = opened.metadata.task
             for other in [k for k, each in _shared.items() if each.model.metadata.task == own]:
                 del _shared[other]  # before another is loaded, so that only one is in memory
             _shared[key] = Predictor(opened, device, backend, precision)
-        _check_task(_shared[key].model.metadata, task)
+        check_task(_shared[key].model.metadata, task)
         return _shared[key]
 
 
-def _check_task(metadata: ModelMetadata, task: str | None) -> None:
+def check_task(metadata: ModelMetadata, task: str | None) -> None:
+    """Refuse a model that is for something else.
+
+    Raises
+    ------
+    BadSetting
+        It is, and a task is asked for.
+    """
     if task is not None and metadata.task != task:
         raise BadSetting(
             f"'{metadata.name}' is a model for {metadata.task}", hint=f"Choose one for {task}."

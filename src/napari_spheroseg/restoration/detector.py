@@ -35,15 +35,7 @@ def open_detector(
     backend: str = "auto",
     precision: str = "auto",
 ) -> Predictor:
-    """The shared predictor of a focus detector.
-
-    Raises
-    ------
-    BadSetting
-        The model is for something else.
-    UnknownName, NoWeights, WrongWeights, NoDevice
-        It cannot run, or not there.
-    """
+    """The shared predictor of a focus detector."""
     return shared_predictor(model, device, backend, precision, task="focus")
 
 
@@ -136,14 +128,12 @@ def focus_steps(
 
     Parameters
     ----------
-    frames : Frames
-        The image.
+    frames, indices
+        As in `walk`.
     predictor : Predictor
         From `open_detector`.
     preparation : Preparation, optional
         By default the model's own.
-    indices : iterable of tuple, optional
-        Frames to score; by default all.
 
     Yields
     ------
@@ -156,10 +146,8 @@ def focus_steps(
 
     Raises
     ------
-    BadSetting
-        There is no such frame, or tiles do not cover it.
-    BadImage
-        No value of the only frame is a number.
+    BadSetting, BadImage
+        As `walk`; also where tiles do not cover a frame.
     """
     metadata = predictor.model.metadata
     preparation = preparation or metadata.preparation

@@ -29,24 +29,8 @@ from .values import as_type, keep_gaps, unchanged, within_range
 _log = logging.getLogger(__name__)
 
 
-def open_restorer(
-    model: str | Model = "nafnet",
-    device: str = "auto",
-    backend: str = "auto",
-    precision: str = "auto",
-) -> Predictor:
-    """The shared predictor of a restoration model.
-
-    It is kept beside that of a segmentation model: both may take turns.
-
-    Raises
-    ------
-    BadSetting
-        The model is for something else.
-    UnknownName, NoWeights, WrongWeights, NoDevice
-        It cannot run, or not there.
-    """
-    return shared_predictor(model, device, backend, precision, task="restoration")
+open_restorer = partial(shared_predictor, task="restoration")
+"""The shared predictor of a restoration model; that of a segmentation model is kept beside it."""
 
 
 def complete(predictor: Predictor, settings: dict[str, Any]) -> RestorationRecipe:
@@ -203,14 +187,12 @@ def restore_steps(
 
     Parameters
     ----------
-    frames : Frames
-        The image.
+    frames, indices
+        As in `walk`.
     predictor : Predictor
         From `open_restorer`.
     recipe : RestorationRecipe
         Complete settings, from `complete`.
-    indices : iterable of tuple, optional
-        Frames to restore; by default all.
 
     Yields
     ------
@@ -224,10 +206,8 @@ def restore_steps(
 
     Raises
     ------
-    BadSetting
-        There is no such frame.
-    BadImage
-        No value of the only frame is a number.
+    BadSetting, BadImage
+        As `walk`.
     """
     log_memory(_log, f"'{recipe.model}' begins to restore", device=predictor.device)
     judge = open_judge(predictor, recipe.spare_sharp and recipe.rescale)

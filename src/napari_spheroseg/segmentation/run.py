@@ -45,14 +45,12 @@ def segment_steps(
 
     Parameters
     ----------
-    frames : Frames
-        The image.
+    frames, indices
+        As in `walk`.
     predictor : Predictor
-        The model, on its device.
+        From `open_predictor`.
     recipe : Recipe
-        Complete settings.
-    indices : iterable of tuple, optional
-        Frames to segment; by default all.
+        Complete settings, from `complete`.
 
     Yields
     ------
@@ -67,10 +65,8 @@ def segment_steps(
 
     Raises
     ------
-    BadSetting
-        There is no such frame, or the recipe was made with other weights of the restoring model.
-    BadImage
-        No value of the only frame is a number.
+    BadSetting, BadImage
+        As `walk`; also where the recipe was made with other weights of the restoring model.
     """
     log_memory(_log, f"'{recipe.model}' begins to segment", device=predictor.device)
     restore, restorers = _open_restorer(recipe, predictor)
@@ -125,19 +121,8 @@ def _nothing(plane: Plane, outputs: int) -> Map:
     return np.zeros((outputs, *plane.shape[:2]), np.float32)
 
 
-def open_predictor(
-    model: str | Model, device: str = "auto", backend: str = "auto", precision: str = "auto"
-) -> Predictor:
-    """The shared predictor of a segmentation model.
-
-    Raises
-    ------
-    BadSetting
-        The model is for something else.
-    UnknownName, NoWeights, WrongWeights, NoDevice
-        It cannot run, or not there.
-    """
-    return shared_predictor(model, device, backend, precision, task="segmentation")
+open_predictor = partial(shared_predictor, task="segmentation")
+"""The shared predictor of a segmentation model, from its name, device, backend and precision."""
 
 
 def complete(

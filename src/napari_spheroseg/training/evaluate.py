@@ -1,13 +1,12 @@
-"""Score a model on images whose truth is known: as a generator of events and as one call."""
+"""Score a model on images whose truth is known."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,99 +19,18 @@ from ..segmentation.measure import PixelSize
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
 from ..segmentation.run import complete, open_predictor, segment_steps
-from ..steps import Progress, run_to_end
+from ..steps import Progress, Step, run_to_end
 from .evaluation import SWEPT, Case, Evaluation, Scores
 from .metrics import NAMES, score
 from .pairs import Dataset, Pair, Part, pairs_in_folders, pairs_in_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Data = str | Path | tuple[str | Path, str | Path] | Dataset | Sequence[Pair]
 
 SWEEP = tuple(round(0.05 * i, 2) for i in range(2, 19))
 """Thresholds that are tried unless others are asked for."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Progress: what became of one image.
-
-    Attributes
-    ----------
-    done, total : int
-        Images so far, this one included, and in all.
-    file : str
-    error : str
-        Why it failed; "" where it did not.
-    """
-
-    done: int
-    total: int
-    file: str
-    error: str = ""
-
-
-def evaluate_steps(
-    model: str | Model,
-    data: Data,
-    *,
-    part: Part | Literal["all"] = "test",
-    threshold: float = 0.5,
-    thresholds: Iterable[float] | None = None,
-    worst: int = 3,
-    pixel_size: PixelSize = None,
-    device: str = "auto",
-    backend: str = "auto",
-    precision: str = "auto",
-    **settings: Any,
-) -> Generator[Scored, None, Evaluation]:
-    """Score images one after the other; arguments are those of `evaluate`.
-
-    Yields
-    ------
-    Scored
-        After every image; whoever stops iterating cancels.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    SpherosegError
-        The data, the model, the device or a setting cannot be used.
-    """
-    import pandas as pd
-
-    pairs, left_out = find_part(data, part)
-    predictor = open_predictor(model, device, backend, precision)
-    recipe = complete(predictor, threshold, pixel_size, settings)
-    tried = _thresholds(recipe, thresholds)
-    twice = Counter(pair.name for pair in pairs)
-    rows: list[dict[str, Any]] = []
-    swept: list[dict[str, Any]] = []
-    cases: dict[str, list[Case]] = {}
-    for done, pair in enumerate(pairs, start=1):
-        file = str(pair.image) if twice[pair.name] > 1 else pair.name
-        row: dict[str, Any] = {"file": file, "source": pair.source, "error": ""}
-        try:
-            case, sweep = _score_pair(pair, file, predictor, recipe, tried)
-            row |= case.scores
-            swept += [{"file": file, "source": pair.source, **each} for each in sweep]
-            ranked = [*cases.get(pair.source, ()), case]
-            cases[pair.source] = sorted(ranked, key=lambda each: each.quality)[:worst]
-        except Exception as error:  # whatever one image does, the others have their turn
-            row["error"] = reason(error)
-        rows.append(row)
-        yield Scored(done, len(pairs), file, row["error"])
-    columns = ["file", "source", "error", *NAMES]
-    return Evaluation(
-        pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(NAMES, float)),
-        pd.DataFrame(swept, columns=["file", "source", "threshold", *SWEPT]),
-        tuple(chain.from_iterable(cases.values())),
-        predictor.model.metadata,
-        recipe,
-        part,
-        left_out,
-    )
 
 
 def evaluate(
@@ -175,20 +93,12 @@ def evaluate(
     >>> evaluation = ss.evaluate("unet", "manifest.csv")  # doctest: +SKIP
     >>> evaluation.overall["object_f1"], evaluation.best_threshold  # doctest: +SKIP
     """
-    steps = evaluate_steps(
-        model,
-        data,
-        part=part,
-        threshold=threshold,
-        thresholds=thresholds,
-        worst=worst,
-        pixel_size=pixel_size,
-        device=device,
-        backend=backend,
-        precision=precision,
-        **settings,
-    )
-    return run_to_end(steps, progress, cancel)
+    pairs, left_out = find_part(data, part)
+    predictor = open_predictor(model, device, backend, precision)
+    recipe = complete(predictor, threshold, pixel_size, settings)
+    steps = _score_all(pairs, predictor, recipe, _thresholds(recipe, thresholds), worst)
+    scored = run_to_end(steps, progress, cancel)
+    return Evaluation(*scored, predictor.model.metadata, recipe, part, left_out)
 
 
 def find_part(data: Data, part: str) -> tuple[list[Pair], tuple[str, ...]]:
@@ -232,6 +142,37 @@ def _thresholds(recipe: Recipe, wanted: Iterable[float] | None) -> list[float]:
     if wanted is None:
         wanted = (each for each in SWEEP if each >= (settings.low_threshold or 0))
     return sorted({settings.replace(threshold=each).threshold for each in wanted})
+
+
+def _score_all(
+    pairs: Sequence[Pair], predictor: Predictor, recipe: Recipe, tried: list[float], worst: int
+) -> Generator[Step, None, tuple[pd.DataFrame, pd.DataFrame, tuple[Case, ...]]]:
+    """Scores of the images, one after the other, those of every threshold, and the worst cases."""
+    import pandas as pd
+
+    twice = Counter(pair.name for pair in pairs)
+    rows: list[dict[str, Any]] = []
+    swept: list[dict[str, Any]] = []
+    cases: dict[str, list[Case]] = {}
+    for done, pair in enumerate(pairs, start=1):
+        file = str(pair.image) if twice[pair.name] > 1 else pair.name
+        row: dict[str, Any] = {"file": file, "source": pair.source, "error": ""}
+        try:
+            case, sweep = _score_pair(pair, file, predictor, recipe, tried)
+            row |= case.scores
+            swept += [{"file": file, "source": pair.source, **each} for each in sweep]
+            ranked = [*cases.get(pair.source, ()), case]
+            cases[pair.source] = sorted(ranked, key=lambda each: each.quality)[:worst]
+        except Exception as error:  # whatever one image does, the others have their turn
+            row["error"] = reason(error)
+        rows.append(row)
+        yield Step(done, len(pairs), ())
+    columns = ["file", "source", "error", *NAMES]
+    return (
+        pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(NAMES, float)),
+        pd.DataFrame(swept, columns=["file", "source", "threshold", *SWEPT]),
+        tuple(chain.from_iterable(cases.values())),
+    )
 
 
 def _score_pair(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from napari.layers import Image
@@ -34,15 +33,8 @@ class RestoreJob:
 
     Attributes
     ----------
-    image : napari.layers.Image
-    frames : Frames
-        Its pixels when Run was pressed.
-    indices : list of tuple or None
-        Frames to restore; None for all.
-    model : str
-    where : (str, str, str)
-        Device, backend and precision.
-    threads : int
+    image, frames, indices, model, where, threads
+        As of the segment widget's `Job`.
     settings : dict
         Fields of `RestorationRecipe`.
     previous : Restoration or None
@@ -112,7 +104,7 @@ class RealPlane:
 
 def sharpest_steps(image: Image, depth: Depth) -> Steps:
     """The sharpest plane of a stack."""
-    found = yield from stepped(partial(_sharpest, depth))
+    found = yield from stepped(lambda told: sharpest_plane(depth, progress=told))
     at = depth.index(found.index)
     return RealPlane(image, SHARPEST, depth[found.index], depth.axis, at, depth.frames)
 
@@ -121,10 +113,6 @@ def fused_steps(image: Image, depth: Depth) -> Steps:
     """One plane with the sharp parts of all."""
     fused = yield from stepped(lambda told: extended_depth_of_field(depth, progress=told))
     return RealPlane(image, FUSED, fused.image, depth.axis, depth.at, depth.frames)
-
-
-def _sharpest(depth: Depth, told: Any) -> Any:
-    return sharpest_plane(depth, progress=told)
 
 
 def focus_steps(
