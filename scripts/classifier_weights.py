@@ -1,7 +1,8 @@
 """Train the classifiers that ship and write weights/<name>: weights, model.json and card.
 
 `make_weights.py` calls it. A training that was interrupted goes on from runs/<name>; one that is
-finished is only measured and written again.
+finished is only measured and written again. The weights that ship were made by an earlier loop, of
+the same recipe, which drew its batches otherwise: made again they are alike, not the same.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from napari_spheroseg.models.metadata import TrainingData
 from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.training.classification import bank as banks
 from napari_spheroseg.training.classification.bank import Bank
-from napari_spheroseg.training.classification.learner import Learner, probabilities
 from napari_spheroseg.training.classification.settings import ClassifierSettings
+from napari_spheroseg.training.classification.task import Crops, CropTask, probabilities
+from napari_spheroseg.training.loop import Log, best_weights, fit
+from napari_spheroseg.training.settings import CPU
 from segmentation_weights import WEIGHTS_FOLDER, training_data
 
 FEATURES_LEARN = 3000  # examples that the forest of features learns from
@@ -102,8 +105,8 @@ def ship(name: str, data: Path, runs: Path) -> None:
     drawn = banks.drawn_maker(settings)
     share = settings.found_share
     makers = {found: share, drawn: 1 - share}
-    network = train(name, settings, makers, runs / name)
-    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, target / WEIGHTS)
+    state = train(settings, makers, runs / name)
+    save_file({k: v.half().contiguous() for k, v in state.items()}, target / WEIGHTS)
     (target / WEIGHTS).chmod(0o644)
     sources = [*settings.sources, *settings.dirty]
     metadata = ModelMetadata(
@@ -156,24 +159,16 @@ def arguments_of(settings: ClassifierSettings) -> dict[str, Any]:
 
 
 def train(
-    name: str, settings: ClassifierSettings, makers: dict[banks.Maker, float], folder: Path
-) -> torch.nn.Module:
-    """The network with the mean of its weights; trained as far as it was not yet."""
+    settings: ClassifierSettings, makers: dict[banks.Maker, float], folder: Path
+) -> dict[str, torch.Tensor]:
+    """The mean of the weights; trained as far as it was not yet."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.learning.seed)
-    network = networks.create("flexresnet", **arguments_of(settings))
-    bank = _bank(settings, makers, folder / "bank.npz")
-    learner = Learner(network.to(memory_format=torch.channels_last), bank, settings.learning)
-    last = folder / "last.pt"
-    if last.is_file():
-        learner.load_state_dict(torch.load(last, weights_only=True))
-    while learner.done < settings.learning.steps:
-        loss = learner.step()
-        if learner.done % 50 == 0 or learner.done == settings.learning.steps:
-            torch.save(learner.state_dict(), folder / "last.part")
-            (folder / "last.part").replace(last)
-            print(f"{name}: {learner.done} of {settings.learning.steps}, {loss:.3f}", flush=True)
-    return learner.average.to(memory_format=torch.contiguous_format)
+    task = CropTask(networks.create("flexresnet", **arguments_of(settings)), settings.learning)
+    crops = Crops(_bank(settings, makers, folder / "bank.npz"), settings.learning.seed)
+    machine, log = CPU.replace(channels_last=True), Log(folder / "log.jsonl")
+    fit(task, crops, None, folder, machine=machine, callbacks=(log,))
+    return best_weights(folder)
 
 
 def _bank(settings: ClassifierSettings, makers: dict[banks.Maker, float], file: Path) -> Bank:

@@ -4,7 +4,8 @@ The folder of data holds manifest.csv and manifest_unlabelled.csv. The network l
 tiles of the train part and of synthetic images against the same ones defocused by computation, and
 from tiles of real stacks. Three times, it is trained without a third of the fields and measured on
 these; the one that ships learnt from all of them. What is trained already is only measured and
-written again.
+written again; what was interrupted goes on. The weights that ship were made by an earlier loop, of
+as many steps, with another schedule and other batches: made again they are alike, not the same.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from napari_spheroseg.models import ModelMetadata
 from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
 from napari_spheroseg.models.metadata import TrainingData
 from napari_spheroseg.models.model import sha256_of
-from napari_spheroseg.training.focus.fit import ARGUMENTS, NETWORK, Fitting, fit
+from napari_spheroseg.training.focus.fit import ARGUMENTS, LEARNING, NETWORK, fit
 from napari_spheroseg.training.focus.measure import (
     DETECTOR,
     best_threshold,
@@ -45,7 +46,7 @@ from napari_spheroseg.training.focus.tiles import (
 )
 
 TARGET = Path(__file__).parents[1] / "weights" / DETECTOR
-FOLDS, PAIRS, HOW = 3, 6000, Fitting()
+FOLDS, PAIRS = 3, 6000
 ABOUT = (
     "Small residual network that says how likely a tile of 64 px is in focus, in brightfield, "
     "phase contrast and fluorescence."
@@ -100,8 +101,8 @@ class Learner:
         path = self.folder / f"{name}.pt"
         if not path.exists():
             logging.info("%s begins", name)
-            network = fit(self._pools({each.field for each in left_out}), HOW)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            pools = self._pools({each.field for each in left_out})
+            network = fit(pools, self.folder / f"{name}.learning")
             torch.save(network.state_dict(), path)
         network = networks.create(NETWORK, **ARGUMENTS)
         network.load_state_dict(torch.load(path, weights_only=True))
@@ -110,7 +111,7 @@ class Learner:
     def _pools(self, left_out: set[str]) -> list[tuple[Tiles, float]]:
         """Half of a batch is defocused by computation, half of stacks, all sources alike."""
         if self._tiles is None:
-            rng = np.random.default_rng(HOW.seed)
+            rng = np.random.default_rng(LEARNING.seed)
             blurred = defocused(sharp_images(self.data), PAIRS, rng)
             self._tiles = blurred, {each.field: tiles_of(each, rng) for each in self.stacks}
         blurred, own = self._tiles
@@ -212,9 +213,9 @@ def card(metadata: ModelMetadata, parameters: int) -> str:
         "",
         "## How it was made",
         "",
-        f"`make weights DATA=... MODELS={DETECTOR}` makes it again: {HOW.steps} steps of "
-        f"{HOW.batch} tiles, seed {HOW.seed}, on one processor core. The network that ships learnt "
-        "from all fields.",
+        f"`make weights DATA=... MODELS={DETECTOR}` makes it again: {LEARNING.steps} steps of "
+        f"{LEARNING.batch_size} tiles, seed {LEARNING.seed}, on one processor core. The network "
+        "that ships learnt from all fields.",
         "",
         "## Where it fails",
         "",

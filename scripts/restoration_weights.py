@@ -11,7 +11,6 @@ import csv
 from pathlib import Path
 
 import torch
-import yaml
 from safetensors.torch import save_file
 
 from napari_spheroseg.models import ModelMetadata
@@ -21,6 +20,7 @@ from napari_spheroseg.models.model import sha256_of
 from napari_spheroseg.training.restoration.fit import fit
 from napari_spheroseg.training.restoration.measure import gains
 from napari_spheroseg.training.restoration.settings import RestorationTraining
+from napari_spheroseg.training.settings import read_yaml
 
 TARGET = Path(__file__).parents[1] / "weights" / "nafnet"
 RECIPES = ("training", "refining")  # the second starts from what the first made
@@ -41,8 +41,7 @@ def ship(name: str, data: Path, runs: Path) -> None:
 
 def read(name: str) -> RestorationTraining:
     """The settings of a recipe."""
-    content = (TARGET / f"{name}.yaml").read_text(encoding="utf-8")
-    return RestorationTraining(**yaml.safe_load(content))
+    return RestorationTraining(**read_yaml(TARGET / f"{name}.yaml"))
 
 
 def write(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], data: Path) -> None:

@@ -1,7 +1,7 @@
 """Train a segmentation model that ships and write weights/<name>, for make_weights.py.
 
-It is trained as weights/<name>/training.yaml says, then on as refining.yaml and finishing.yaml say,
-in runs/<name>; a run that was interrupted goes on, one that is finished is only measured and
+It is trained as weights/<name>/training.yaml says, then on as the other RECIPES say, in
+runs/<name>; a run that was interrupted goes on, one that is finished is only measured and
 written again, and what led to it is not trained again. The val and test parts are measured with the
 package's own pipeline, as a user would run it.
 """
@@ -22,7 +22,8 @@ from napari_spheroseg.training.settings import TrainingSettings
 from napari_spheroseg.training.trainer import SPLIT
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
-RECIPES = ("training", "refining", "finishing", "polishing")  # each starts from what the one before made
+RECIPES = ("training", "refining", "finishing", "polishing")
+"""Each starts from what the one before made."""
 ABOUT = {
     "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",

@@ -4,18 +4,17 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import default_collate
 
 from napari_spheroseg.errors import UnreadableFile
 from napari_spheroseg.models import Preparation
 from napari_spheroseg.segmentation.scale import usual_diameter
 from napari_spheroseg.training.pairs import Dataset
 from napari_spheroseg.training.samples import (
-    InOrder,
     Samples,
     Validation,
     distance_to_border,
     draw_synthetic,
-    to_tensors,
 )
 from napari_spheroseg.training.settings import TrainingSettings
 
@@ -238,46 +237,10 @@ def test_an_image_without_objects_can_be_validated_with(save):
     assert np.isfinite(sample.image).all()
 
 
-# ---------------------------------------------------------------- order
-
-
-def numbers(at, *, steps=5, batch=3, **process):
-    return list(InOrder(steps, batch, lambda: at, **process))
-
-
-def test_epochs_follow_each_other_without_gap_or_repetition():
-    seen = [n for epoch in range(4) for n in numbers(5 * epoch)]
-    assert seen == list(range(4 * 5 * 3))
-
-
-@pytest.mark.parametrize("stopped", [1, 3, 4, 7])
-def test_after_an_interruption_come_the_numbers_that_would_have_come(stopped):
-    whole = [n for epoch in range(3) for n in numbers(5 * epoch)]
-    end = (stopped // 5 + 1) * 5
-    resumed = numbers(stopped) + [n for first in range(end, 15, 5) for n in numbers(first)]
-    assert resumed == whole[stopped * 3 :]
-
-
-def test_the_step_is_asked_for_when_an_epoch_begins():
-    at = iter([0, 5])
-    order = InOrder(5, 2, lambda: next(at))
-    assert [*order, *order] == list(range(20))
-
-
-def test_the_length_is_that_of_a_whole_epoch():
-    assert len(InOrder(5, 3, lambda: 0)) == len(numbers(0)) == 15
-
-
-@pytest.mark.parametrize("world", [2, 3])
-def test_processes_get_numbers_of_their_own_and_together_all(world):
-    shares = [numbers(0, rank=rank, world=world) for rank in range(world)]
-    assert sorted(itertools.chain(*shares)) == list(range(5 * 3 * world))
-    assert {len(share) for share in shares} == {15}
-
-
 def test_samples_become_a_batch_of_tensors(dataset, settings):
     samples = Samples(dataset, settings, Preparation(channels=3))
-    batch = to_tensors([samples[0], samples[1]])
+    batch = default_collate([samples[0], samples[1]])
     assert [tuple(each.shape) for each in batch] == [(2, 3, 64, 64), (2, 1, 64, 64), (2, 1, 64, 64)]
     assert {each.dtype for each in batch} == {torch.float32}
+    assert all(each.is_contiguous() for each in batch)
     assert np.array_equal(batch.image[1].numpy(), samples[1].image)

@@ -3,7 +3,6 @@
 import errno
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import lightning.pytorch as pl
@@ -15,10 +14,11 @@ from napari_spheroseg import models, networks
 from napari_spheroseg.errors import BadSetting, SpherosegError
 from napari_spheroseg.models import ModelMetadata, Preparation, library
 from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.training.loop import Stopped
 from napari_spheroseg.training.pairs import find_pairs
 from napari_spheroseg.training.settings import EarlyStopping, Loss, TrainingSettings
 from napari_spheroseg.training.task import SegmentationTask
-from napari_spheroseg.training.trainer import Keeper, Stopped, fit, open_network
+from napari_spheroseg.training.trainer import fit, open_network
 
 LOSSES = get_args(Loss.model_fields["name"].annotation)
 SCHEDULES = get_args(TrainingSettings.model_fields["schedule"].annotation)
@@ -212,19 +212,6 @@ def test_the_best_epoch_is_kept(monitor, tiny, dataset, tmp_path):
     scores = [each[f"val_{monitor}"] for each in watching.scores]
     best = scores.index(max(scores) if monitor == "dice" else min(scores))
     assert read(tmp_path, "best.ckpt")["epoch"] == best
-
-
-def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
-    keeper = Keeper(tmp_path, "loss", lambda: False)
-    for epoch, loss in enumerate([0.9, math.nan, 0.8, 0.85]):
-        trainer = SimpleNamespace(
-            callback_metrics={"val_loss": loss},
-            save_checkpoint=lambda path, epoch=epoch: path.write_text(str(epoch)),
-        )
-        keeper.on_train_epoch_end(trainer, None)
-    assert (tmp_path / "best.ckpt").read_text() == "2"
-    assert (tmp_path / "last.ckpt").read_text() == "3"
-    assert keeper.state_dict() == {"best": -0.8}
 
 
 # ---------------------------------------------------------------- what goes wrong

@@ -1,14 +1,15 @@
-"""What all networks that learn here have in common: optimiser, schedule, averaged weights."""
+"""What all networks that learn here have in common: step, optimiser, schedule, averaged weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import SpherosegError
@@ -22,33 +23,42 @@ class Learner(pl.LightningModule):
     ----------
     network : Module
     settings : Learning
+    loss : callable
+        Of what the network answers, given the truth: all maps of a sample but the first.
     """
 
-    def __init__(self, network: nn.Module, settings: Learning) -> None:
+    def __init__(self, network: nn.Module, settings: Learning, loss: Callable[..., Tensor]) -> None:
         super().__init__()
-        self.network = network
-        self.settings = settings
-        averaging = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(network, multi_avg_fn=averaging)
+        self.network, self.settings, self.loss = network, settings, loss
+        self.average = AveragedModel(
+            network, multi_avg_fn=self._average, use_buffers=settings.average_grows
+        )
 
-    def begin_step(self) -> None:
-        """Draw what dropout draws from the step's number: a resumed run does as it would have."""
-        torch.manual_seed(self.settings.seed + 1_000_003 * (self.global_step + 1))
+    def _average(self, average: Any, now: Any, steps: Tensor | int) -> None:
+        decay = self.settings.average
+        if self.settings.average_grows:
+            done = int(steps) + 1
+            decay = min(decay, done / (done + 10))
+        get_ema_multi_avg_fn(decay)(average, now, steps)  # type: ignore[no-untyped-call]
 
-    def end_step(self, loss: Tensor, size: int) -> Tensor:
-        """The loss of a batch of so many samples, noted.
+    def training_step(self, batch: Any, number: int) -> Tensor:
+        """Loss of one batch.
 
         Raises
         ------
         SpherosegError
             It is no number.
         """
+        # dropout draws from the step's number: a resumed run does as it would have
+        torch.manual_seed(self.settings.seed + 1_000_003 * (self.global_step + 1))
+        seen, *truth = batch
+        loss = self.loss(self.network(seen), *truth)
         if not torch.isfinite(loss):
             raise SpherosegError(
                 f"The loss became {loss.item()} at step {self.global_step}",
-                hint="Start a new run with a smaller learning rate; the best checkpoint is kept.",
+                hint="Start anew with a smaller learning rate.",
             )
-        self.log("loss", loss.detach(), on_step=False, on_epoch=True, batch_size=size)
+        self.log("loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(seen))
         return loss
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
@@ -78,17 +88,13 @@ class Learner(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             groups, lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
+        schedule: dict[str, Any]
         if settings.schedule == "plateau":
             plateau = ReduceLROnPlateau(optimizer, patience=5)
-            return {
-                "optimizer": optimizer,
-                "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"},
-            }
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+            schedule = {"scheduler": plateau, "monitor": "val_loss"}
+        else:
+            schedule = {"scheduler": LambdaLR(optimizer, self._factor), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def _factor(self, step: int) -> float:
         """Part of the learning rate at a step: warm-up, then half a cosine."""

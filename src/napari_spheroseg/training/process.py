@@ -58,9 +58,10 @@ def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
 def _train(run: Run, tell: Tell) -> ModelMetadata | None:
     require_trainer()
     from .check import check_data
+    from .loop import Stopped
     from .pairs import find_pairs
     from .trained import write_model
-    from .trainer import Stopped, fit
+    from .trainer import fit
     from .watch import Watch
 
     settings = run.settings

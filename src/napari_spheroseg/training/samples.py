@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
-from torch.utils.data import Sampler
 
 from ..inference.prepare import normalise, prepare
 from ..models import Preparation
@@ -225,41 +223,3 @@ class Validation(TorchDataset[Sample]):
         )
         mask = (foreground > 0.5).astype(np.float32)
         return Sample(prepare(image, here), mask[None], distance[None])
-
-
-class InOrder(Sampler[int]):
-    """Numbers of the samples of an epoch, from the step that training is at.
-
-    What a step sees follows from its number, so that a run that was interrupted goes on with the
-    samples that it would have seen.
-
-    Parameters
-    ----------
-    steps : int
-        In an epoch.
-    batch : int
-        Samples in the batch of one process.
-    at : callable
-        Optimiser steps done so far.
-    rank, world : int
-        This process, and how many there are.
-    """
-
-    def __init__(
-        self, steps: int, batch: int, at: Callable[[], int], rank: int = 0, world: int = 1
-    ) -> None:
-        self.steps, self.batch, self.at, self.rank, self.world = steps, batch, at, rank, world
-
-    def __len__(self) -> int:
-        return self.steps * self.batch
-
-    def __iter__(self) -> Iterator[int]:
-        first = self.at()
-        for step in range(first, first - first % self.steps + self.steps):
-            start = (step * self.world + self.rank) * self.batch
-            yield from range(start, start + self.batch)
-
-
-def to_tensors(samples: list[Sample]) -> Sample:
-    """A batch: each map stacked to (B, ., y, x)."""
-    return Sample(*(torch.from_numpy(np.stack(maps)) for maps in zip(*samples, strict=True)))

@@ -14,6 +14,27 @@ from ..settings import Settings
 Share = Field(ge=0, le=1)
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """What a YAML file says, by name.
+
+    Raises
+    ------
+    UnreadableFile
+        It is missing, no YAML, or holds no names.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UnreadableFile(
+            f"{path} cannot be read: {error}".splitlines()[0], hint="It must be a YAML file."
+        ) from error
+    if not isinstance(content, dict):
+        raise UnreadableFile(f"{path} holds no settings", hint="Write `name: ...` lines.")
+    return {str(key): value for key, value in content.items()}
+
+
 class Data(Settings):
     """Where the images and masks are, and how they are divided."""
 
@@ -115,19 +136,25 @@ class Machine(Settings):
     cache_gb: float = Field(2.0, ge=0, description="Images kept in memory (GB).")
 
 
+CPU = Machine(accelerator="cpu")
+
+
 class Learning(Settings):
     """How any network learns."""
 
     epochs: int = Field(20, ge=1, description="Each ends with a look at the validation images.")
     steps_per_epoch: int = Field(50, ge=1, description="Batches that are learnt from.")
     batch_size: int = Field(4, ge=1, description="Samples in a batch; more need more memory.")
-    crop: int = Field(256, ge=64, multiple_of=32, description="Side of a sample (px).")
     learning_rate: float = Field(1e-3, gt=0, description="How far a step moves the weights.")
     weight_decay: float = Field(1e-2, ge=0)
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     warm_up: int = Field(50, ge=0, description="Steps until the learning rate is reached.")
     average: float = Field(
         0.98, ge=0, lt=1, description="Weights are averaged over steps with this decay; 0: not."
+    )
+    average_grows: bool = Field(
+        False,
+        description="While steps are few, average over these; and statistics of norms, too.",
     )
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     seed: int = Field(0, ge=0)
@@ -141,6 +168,7 @@ class Learning(Settings):
 class TrainingSettings(Learning):
     """A whole training run of a segmentation."""
 
+    crop: int = Field(256, ge=64, multiple_of=32, description="Side of a sample (px).")
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name that the model is installed by."
     )
@@ -190,17 +218,8 @@ class TrainingSettings(Learning):
         BadSetting
             It says something that is not known or out of bounds.
         """
-        import yaml
-
         path = Path(path)
-        try:
-            content = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UnreadableFile(
-                f"{path} cannot be read: {error}".splitlines()[0], hint="It must be a YAML file."
-            ) from error
-        if not isinstance(content, dict):
-            raise UnreadableFile(f"{path} holds no settings", hint="Write `name: ...` lines.")
+        content = read_yaml(path)
         data = content.get("data")
         if isinstance(data, dict):
             for key in {"manifest", "images", "masks"} & set(data):
@@ -210,4 +229,4 @@ class TrainingSettings(Learning):
             kept = {} if not isinstance(data, dict) else data
             kept = {k: v for k, v in kept.items() if k not in ("images", "masks")}
             content["data"] = {**kept, "manifest": Path(manifest)}
-        return cls(**{str(key): value for key, value in content.items()})
+        return cls(**content)

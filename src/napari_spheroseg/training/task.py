@@ -25,19 +25,12 @@ class SegmentationTask(Learner):
     """
 
     def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
-        super().__init__(network, settings)
-        self.loss = SegmentationLoss(settings.loss)
+        super().__init__(network, settings, SegmentationLoss(settings.loss))
         if settings.freeze_encoder:
             for name, parameter in network.named_parameters():
                 parameter.requires_grad_(not name.startswith(ENCODERS))
         self.validated: list[dict[str, float]] = []
         self.last_logits: Tensor | None = None
-
-    def training_step(self, batch: Sample, number: int) -> Tensor:
-        """Loss of one batch."""
-        self.begin_step()
-        loss = self.loss(self.network(batch.image), batch.foreground, batch.distance)
-        return self.end_step(loss, len(batch.image))
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 
 from ..errors import UnreadableFile
@@ -13,6 +12,7 @@ from ..models import ModelMetadata
 from ..models.library import CARD, WEIGHTS, write_metadata
 from ..models.metadata import TrainingData
 from ..models.model import sha256_of
+from .loop import best_weights
 from .pairs import Dataset
 from .runs import Run
 
@@ -37,13 +37,8 @@ def write_model(run: Run, metadata: ModelMetadata, dataset: Dataset) -> ModelMet
     UnreadableFile
         It cannot be written; the checkpoints are kept.
     """
-    checkpoint = torch.load(run.folder / "best.ckpt", map_location="cpu", weights_only=True)
-    prefix = "average.module."
-    state = {
-        key.removeprefix(prefix): value.half().contiguous()
-        for key, value in checkpoint["state_dict"].items()
-        if key.startswith(prefix)
-    }
+    best = best_weights(run.folder)
+    state = {key: value.half().contiguous() for key, value in best.items()}
     beside = run.folder / ".model.part"
     shutil.rmtree(beside, ignore_errors=True)
     try:

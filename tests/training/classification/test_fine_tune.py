@@ -1,14 +1,16 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 import napari_spheroseg as ss
 from napari_spheroseg import networks
-from napari_spheroseg.errors import BadImage, BadSetting, Cancelled, NameTaken
+from napari_spheroseg.classification.examples import FEWEST
+from napari_spheroseg.errors import BadImage, BadSetting, Cancelled, MissingPackage, NameTaken
 from napari_spheroseg.models import Model, ModelMetadata
 from napari_spheroseg.models.metadata import Crop
 from napari_spheroseg.training.classification.fine_tune import (
-    FEWEST,
     LEARNING,
     fine_tune,
     keep,
@@ -157,4 +159,10 @@ def test_fine_tuning_can_be_cancelled(annotated):
             progress=lambda done, total: steps.append((done, total)),
             cancel=lambda: len(steps) == 2,
         )
-    assert steps == [(1, 40), (2, 40)]
+    assert steps == [(5, 40), (10, 40)]
+
+
+def test_without_the_trainer_the_extra_that_brings_it_is_named(annotated, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    with pytest.raises(MissingPackage, match=r"napari-spheroseg\[train\]"):
+        fine_tune(classifier(), *annotated)

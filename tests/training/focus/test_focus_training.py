@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from napari_spheroseg.training.focus.fit import Fitting, augmented, fit
+from napari_spheroseg.training.focus.fit import LEARNING, Varied, augmented, fit
 from napari_spheroseg.training.focus.measure import (
     area_under_curve,
     best_threshold,
@@ -86,18 +86,27 @@ def test_tiles_are_the_same_from_the_same_seed(stacks):
     assert np.array_equal(first.values, second.values)
 
 
-def test_augmented_tiles_stay_in_range_and_differ():
-    tiles = torch.rand(6, TILE, TILE, generator=torch.Generator().manual_seed(0))
-    changed = augmented(tiles, torch.Generator().manual_seed(1))
-    assert changed.shape == (6, 1, TILE, TILE)
+def test_an_augmented_tile_stays_in_range_and_differs():
+    tile = np.random.default_rng(0).random((TILE, TILE), np.float32)
+    changed = augmented(tile, np.random.default_rng(1))
+    assert changed.shape == (TILE, TILE)
     assert changed.min() >= 0
     assert changed.max() <= 1
-    assert not torch.equal(changed[:, 0], tiles)
+    assert not np.array_equal(changed, tile)
 
 
-def test_a_network_learns_what_is_in_focus(stacks):
+def test_every_other_tile_is_in_focus_whatever_the_shares(stacks):
+    few, many = (tiles_of(stacks[1], np.random.default_rng(seed)) for seed in (0, 1))
+    varied = Varied([(many, 0.9), (few, 0.1)], seed=0)
+    assert [float(varied[number][1][0]) for number in range(6)] == [0, 1] * 3
+    assert np.array_equal(varied[3][0], varied[3][0])
+    assert not np.array_equal(varied[3][0], varied[5][0])
+
+
+def test_a_network_learns_what_is_in_focus(stacks, tmp_path):
     tiles = join([tiles_of(each, np.random.default_rng(0)) for each in stacks])
-    network = fit([(tiles, 1.0)], Fitting(steps=40, batch=16))
+    short = LEARNING.replace(epochs=1, steps_per_epoch=40, batch_size=16, warm_up=4)
+    network = fit([(tiles, 1.0)], tmp_path, short)
     with torch.inference_mode():
         logits = network(torch.from_numpy(tiles.values)[:, None])[:, 0].numpy()
     assert area_under_curve(logits[tiles.sharp], logits[~tiles.sharp]) > 0.9

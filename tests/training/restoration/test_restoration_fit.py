@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from napari_spheroseg.training.loop import Stopped
 from napari_spheroseg.training.restoration.fit import fit, new_network
-from napari_spheroseg.training.trainer import Stopped
 
 
 def test_a_new_network_returns_its_input(settings):

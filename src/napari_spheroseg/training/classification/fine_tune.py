@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ... import networks
-from ...classification.examples import FEWEST, Key
+from ...classification.examples import Key
 from ...classification.features import check_labels
 from ...classification.store import check_name
 from ...errors import BadSetting
 from ...inference.frames import Frames
-from ...inference.prepare import prepare
 from ...models import Model, ModelMetadata, load
 from ...models.installing import write_model
 from ...models.library import user_folder
 from ...models.staging import commit, staged, written_to
 from ...steps import Progress, run_to_end
+from ..process import require_trainer
+from ..settings import CPU
+from .annotated import bank_of, check_examples, find_objects, kept_apart
 from .bank import Bank
-from .examples import Example, Variation, crop_of, varied, window
-from .learner import Learner, probabilities
 from .settings import Learning
 
-LEARNING = Learning(steps=200, learning_rate=1e-3, warm_up=20, average=0.95)
-VARIATION = Variation(scale=(0.8, 1.25), invert=0, gamma=0.3, gain=0.3, shift=0.05, noise=0.02)
-_KEPT = 0.25
+LEARNING = Learning(epochs=4, learning_rate=1e-3, warm_up=20, average=0.95)
+_PAUSE = 5  # steps between two looks at whether it should go on
 _CROPS = 2000  # in all: each example is cut out anew, turned and resized, until there are as many
 
 
@@ -75,9 +76,9 @@ def fine_tune(
     learning : Learning
         How long, how fast, and the seed.
     progress : callable, optional
-        Called with steps done and steps in all.
+        Called with steps done and steps in all, every few steps.
     cancel : callable, optional
-        Asked after every step; True stops.
+        Asked as often; True stops.
 
     Returns
     -------
@@ -92,6 +93,8 @@ def fine_tune(
         one class only, or an object is not there.
     BadImage
         Labels are not of the image.
+    MissingPackage
+        The extra ``train`` is not installed.
     Cancelled
         `cancel` said so.
     """
@@ -108,7 +111,10 @@ def fine_tune_steps(
     examples: Mapping[Key, str],
     learning: Learning = LEARNING,
 ) -> Generator[Learnt, None, Model]:
-    """`fine_tune`, step by step; whoever stops iterating cancels."""
+    """`fine_tune`, a few steps at a time; whoever stops iterating cancels."""
+    require_trainer()
+    from .task import probabilities
+
     metadata = model.metadata
     if metadata.task != "classification" or metadata.network != "flexresnet":
         raise BadSetting(
@@ -117,22 +123,36 @@ def fine_tune_steps(
         )
     classes = check_examples(examples)
     rng = np.random.default_rng(learning.seed)
-    found = [
-        (each, classes.index(name)) for each, name in _windows(model, frames, labels, examples)
-    ]
-    kept = _kept([kind for _, kind in found], rng)
+    objects = find_objects(model, frames, labels, examples)
+    found = [(each, classes.index(name)) for each, name in objects]
+    kept = kept_apart([kind for _, kind in found], rng)
     learnt_from = [each for number, each in enumerate(found) if number not in kept]
     network = with_classes(model.network, metadata.outputs, classes, metadata.arguments)
-    learner = Learner(network, _bank(model, learnt_from, rng), learning)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()  # statistics of many kinds of images serve better than those of few
-    while learner.done < learning.steps:
-        learner.step()
-        yield Learnt(learner.done, learning.steps)
-    held = _bank(model, [found[number] for number in sorted(kept)], None)
-    right = probabilities(learner.average, held.crops).argmax(axis=1) == held.kinds
-    return _model(model, learner.average, classes, len(learnt_from), right)
+    bank = bank_of(model, learnt_from, rng, _CROPS)
+    with TemporaryDirectory() as folder:
+        network.load_state_dict((yield from _learn(network, bank, learning, Path(folder))))
+    held = bank_of(model, [found[number] for number in sorted(kept)])
+    right = probabilities(network, held.crops).argmax(axis=1) == held.kinds
+    return _model(model, network, classes, len(learnt_from), right)
+
+
+def _learn(
+    network: nn.Module, bank: Bank, learning: Learning, folder: Path
+) -> Generator[Learnt, None, dict[str, Tensor]]:
+    """The averaged weights; the loop is left every few steps, and goes on where it was."""
+    from .. import loop
+    from .task import Crops, CropTask
+
+    task, crops = CropTask(network, learning), Crops(bank, learning.seed)
+    pauses = cycle([False] * (_PAUSE - 1) + [True])
+    for done in range(_PAUSE, learning.steps + _PAUSE, _PAUSE):
+        with suppress(loop.Stopped):
+            loop.fit(task, crops, None, folder, machine=CPU, stop=lambda: next(pauses))
+        yield Learnt(min(done, learning.steps), learning.steps)
+    return loop.best_weights(folder)
 
 
 def keep(model: Model, name: str, *, title: str = "", replace: bool = False) -> ModelMetadata:
@@ -172,27 +192,6 @@ def keep(model: Model, name: str, *, title: str = "", replace: bool = False) -> 
     return metadata
 
 
-def check_examples(examples: Mapping[Key, str]) -> tuple[str, ...]:
-    """Classes of examples, in alphabetical order.
-
-    Raises
-    ------
-    BadSetting
-        There are too few to learn from.
-    """
-    counts = Counter(examples.values())
-    classes = tuple(sorted(counts))
-    if len(classes) < 2:
-        raise BadSetting("A classifier needs two classes", hint="Give examples of another class.")
-    rare = min(classes, key=lambda name: counts[name])
-    if counts[rare] < FEWEST:
-        raise BadSetting(
-            f"There are {counts[rare]} examples of '{rare}'; fine-tuning needs {FEWEST} of each",
-            hint="Give more, or teach a forest, for which a few are enough.",
-        )
-    return classes
-
-
 def with_classes(
     network: nn.Module,
     before: Sequence[str],
@@ -223,56 +222,6 @@ def with_classes(
         state[key] = rows
     new.load_state_dict(state)
     return new
-
-
-def _windows(
-    model: Model, frames: Frames, labels: Any, examples: Mapping[Key, str]
-) -> list[tuple[Example, str]]:
-    """The annotated objects, in an order that does not depend on that of the mapping."""
-    preparation = model.metadata.preparation
-    by_frame: dict[tuple[int, ...], list[tuple[int, str]]] = {}
-    for key, name in examples.items():
-        index, label = key if isinstance(key, tuple) else ((), key)
-        by_frame.setdefault(tuple(index), []).append((label, name))
-    found = []
-    for index in sorted(by_frame):
-        if index not in set(frames.indices()):
-            raise BadSetting(f"There is no frame {index}", hint="Say where each example lies.")
-        plane = prepare(frames[index], preparation)[0]
-        numbers = np.asarray(labels[index])
-        for label, name in sorted(by_frame[index]):
-            mask = numbers == label
-            if not mask.any():
-                raise BadSetting(f"There is no object {label}", hint="It may have been deleted.")
-            found.append((window(plane, mask, name), name))
-    return found
-
-
-def _kept(kinds: Sequence[int], rng: np.random.Generator) -> set[int]:
-    """Numbers of the examples that are kept to measure, a part of each class."""
-    out: set[int] = set()
-    for kind in sorted(set(kinds)):
-        own = np.flatnonzero(np.array(kinds) == kind)
-        out |= set(rng.permutation(own)[: round(_KEPT * len(own))].tolist())
-    return out
-
-
-def _bank(
-    model: Model, found: Sequence[tuple[Example, int]], rng: np.random.Generator | None
-) -> Bank:
-    """Crops of examples, as they are or each varied many times."""
-    crop, preparation = model.metadata.crop, model.metadata.preparation
-    assert crop is not None  # a classifier of ours says how it cuts
-    objects = [(each.image, each.mask, kind) for each, kind in found]
-    if rng is not None:
-        times = -(-_CROPS // len(found))
-        objects = [(*varied(each, rng, VARIATION), kind) for each, kind in list(found) * times]
-    return Bank(
-        np.stack([crop_of(i, m, crop, preparation) for i, m, _ in objects]).astype(np.float16),
-        np.array([kind for *_, kind in objects], np.int64),
-        ("annotated",) * len(objects),
-        crop.mask_channel,
-    )
 
 
 def _model(

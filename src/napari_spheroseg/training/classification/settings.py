@@ -5,26 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ...errors import UnreadableFile
 from ...models import Preparation
 from ...models.metadata import Crop
 from ...settings import Settings
+from ..settings import Learning as LearningInEpochs
+from ..settings import read_yaml
 from .examples import Variation
 
+_LONGEST = 50  # steps that are lost at most where a training is killed
 
-class Learning(Settings):
-    """How a network learns from crops."""
 
-    steps: int = Field(2000, ge=1, description="Batches that are learnt from.")
+class Learning(LearningInEpochs):
+    """How a network learns from crops; ``steps`` may stand for epochs and their length."""
+
+    epochs: int = Field(40, ge=1, description="After each it is saved.")
     batch_size: int = Field(64, ge=2, description="Crops in a batch.")
     learning_rate: float = Field(3e-3, gt=0, description="Highest; it rises and falls.")
-    weight_decay: float = Field(1e-2, ge=0)
     warm_up: int = Field(100, ge=0, description="Steps until the learning rate is reached.")
     average: float = Field(0.99, ge=0, lt=1, description="Decay of the mean of the weights.")
+    average_grows: bool = Field(True, description="While steps are few, the mean is over these.")
     smoothing: float = Field(0.05, ge=0, lt=1, description="Part of a label that all others share.")
-    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_epochs(cls, values: Any) -> Any:
+        match values:
+            case {"steps": int(steps), **rest}:
+                each = max(n for n in range(1, _LONGEST + 1) if steps % n == 0)
+                return rest | {"epochs": steps // each, "steps_per_epoch": each}
+        return values
 
 
 class ClassifierSettings(Settings):
@@ -56,21 +67,5 @@ class ClassifierSettings(Settings):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Settings of a YAML file.
-
-        Raises
-        ------
-        UnreadableFile
-            It is missing or no YAML.
-        BadSetting
-            It says something that is not known or out of bounds.
-        """
-        import yaml
-
-        try:
-            content = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UnreadableFile(
-                f"{path} cannot be read: {error}".splitlines()[0], hint="It must be a YAML file."
-            ) from error
-        return cls(**content)
+        """Settings of a YAML file; what may be wrong with it is what `read_yaml` says."""
+        return cls(**read_yaml(path))

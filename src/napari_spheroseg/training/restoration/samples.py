@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -261,8 +260,3 @@ def draw_sharp(rng: np.random.Generator, preparation: Preparation) -> Float:
 def _inner(plane: Float) -> Float:
     inner = plane[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
     return np.ascontiguousarray(inner)[None]
-
-
-def to_tensors(pairs: list[Pair]) -> Pair:
-    """A batch: (B, 1, y, x)."""
-    return Pair(*(torch.from_numpy(np.stack(each)) for each in zip(*pairs, strict=True)))

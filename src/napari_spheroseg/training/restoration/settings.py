@@ -39,6 +39,7 @@ class RestorationTraining(Learning):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     title: str
+    crop: int = Field(256, ge=64, multiple_of=32, description="Side of a sample (px).")
     network: str = "nafnet"
     arguments: dict[str, Any] = Field({})
     preparation: Preparation

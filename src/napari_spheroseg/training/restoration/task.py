@@ -24,22 +24,15 @@ class RestorationTask(Learner):
     """
 
     def __init__(self, network: nn.Module, settings: RestorationTraining) -> None:
-        super().__init__(network, settings)
+        super().__init__(network, settings, self._difference)
         self._weight, self._squared = settings.structure_weight, settings.squared_weight
         self._structure = SSIMLoss(spatial_dims=2, data_range=1.0)
 
-    def loss(self, restored: Tensor, sharp: Tensor) -> Tensor:
-        """Of a batch."""
+    def _difference(self, restored: Tensor, sharp: Tensor) -> Tensor:
         error = restored - sharp
         structure: Tensor = self._structure(restored, sharp)
         absolute, squared = error.abs().mean(), error.square().mean()
         return absolute + self._squared * squared + self._weight * structure
-
-    def training_step(self, batch: Pair, number: int) -> Tensor:
-        """Loss of one batch."""
-        self.begin_step()
-        loss = self.loss(self.network(batch.blurred), batch.sharp)
-        return self.end_step(loss, len(batch.sharp))
 
     def validation_step(self, batch: Pair, number: int) -> None:
         """Loss, and PSNR and SSIM gained by the averaged weights, on one image."""
