@@ -8,7 +8,7 @@ pytest.importorskip("napari")
 
 from magicgui.widgets import Container, FloatSpinBox
 
-from napari_spheroseg.widgets.parts import align, section
+from napari_spheroseg.widgets.parts import align, section, widen
 
 
 def test_a_section_shows_whether_it_is_open(qtbot):
@@ -32,3 +32,13 @@ def test_fields_of_two_forms_begin_at_the_same_place(qtbot):
     }
     assert len(widths) == 1
     assert widths.pop() > 118
+
+
+@pytest.mark.parametrize(("content", "least"), [(600, 300), (100, 300)])
+def test_a_widget_is_as_wide_as_it_should_be_and_as_its_content_needs(qtbot, content, least):
+    field = FloatSpinBox(name="a")
+    field.native.setMinimumWidth(content)
+    form = Container(widgets=[field], labels=False)
+    qtbot.addWidget(form.native)
+    widen(form, least)
+    assert max(content, least) <= form.native.minimumSizeHint().width() < max(content, least) + 50

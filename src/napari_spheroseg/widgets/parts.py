@@ -37,6 +37,11 @@ def section(title: str) -> QCollapsible:
     return box
 
 
+def widen(widget: Container, least: int) -> None:
+    """At least so wide (px); `setMinimumWidth` would let wider content be cut off."""
+    widget.native.layout().addStrut(least)
+
+
 def align(*forms: Container) -> None:
     """Let the fields of forms begin at the same place: what magicgui means to do is lost."""
     labels = [label for form in forms for label in _labels(form)]

@@ -13,6 +13,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from ..errors import SpherosegError
+from .torch_import import let_viewer_live
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Work:
         """Start; errors that are ours become notifications, others are napari's."""
         assert not self.running
         self._opened = []
+        let_viewer_live()
         worker = create_worker(_guarded, steps, self._opened, _start_thread=False)
         worker.yielded.connect(self._step)
         worker.returned.connect(self._result)

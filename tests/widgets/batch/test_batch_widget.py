@@ -151,14 +151,14 @@ def test_a_range_of_a_stack_alone_is_segmented(batch, image):
     assert found.tolist() == [[False, False], [True, False], [True, False]]
 
 
-def test_cancel_ends_it_and_the_next_start_shows_what_was_done_before(batch, image, slow):
+def test_cancel_ends_it_and_the_next_run_shows_what_was_done_before(batch, image, slow):
     open_stack(batch, image, times=12)
     batch.press()
     assert batch.widget.run.text == "Cancel"
     batch.wait(batch.some_done)
     batch.press()
     batch.wait(batch.idle, 20)
-    assert batch.widget.run.text == "Start"
+    assert batch.widget.run.text == "Run"
     assert (batch.out / "measurements.csv").exists()
     assert 0 < batch.widget.table.items.states["done"] < 24
     assert set(batch.states) == {"done", "waiting"}
@@ -410,8 +410,14 @@ def test_without_images_nothing_is_begun(batch, notices, where):
     batch.widget.folder.value = where
     batch.run()
     assert notices()
-    assert batch.widget.run.text == "Start"
+    assert batch.widget.run.text == "Run"
     assert batch.widget.run.enabled
+
+
+def test_a_new_user_is_asked_for_images_before_a_folder(batch, notices):
+    batch.widget.source.value, batch.widget.out.value = FILES, None
+    batch.press()
+    assert "No images were chosen" in notices()[-1][1]
 
 
 # --- a folder with other results ---------------------------------------------------------------

@@ -26,6 +26,17 @@ def test_a_click_makes_an_example_of_the_chosen_class(desk, draw):
     assert desk.classes()[2] == "rod"  # at once, before there is anything to learn from
 
 
+def test_learn_again_waits_for_an_example(desk, draw):
+    image, labels, _ = draw()
+    desk.open(image, labels)
+    desk.begin("disc", "rod")
+    assert not desk.widget.run.enabled
+    desk.results.classes.selected = "rod"
+    desk.click(2)
+    desk.settle()
+    assert desk.widget.run.enabled
+
+
 def test_a_key_over_an_object_makes_an_example_of_its_class(desk, draw):
     image, labels, _ = draw()
     layer = desk.open(image, labels)

@@ -139,6 +139,12 @@ def test_html_in_a_card_stays_text(manager, bright, models_folder):
     assert "<img" in manager.details
 
 
+def test_long_lines_of_a_report_end_in_sight(manager):
+    details = manager.widget.details
+    details.show_markdown("```\n" + "long " * 200 + "\n```")
+    assert details.document().idealWidth() <= details.viewport().width()
+
+
 def test_a_model_without_weights_waits_for_a_checkpoint(waiting, manager):
     manager.widget.table.selected = waiting
     assert manager.states[waiting] == "waits for a checkpoint"

@@ -224,12 +224,19 @@ def test_a_constant_image_stays_and_says_why(focus, notices):
     assert told(notices, "constant")
 
 
-def test_a_setting_that_cannot_be_used_gives_a_notice(focus, image, notices):
+def test_settings_that_exclude_each_other_are_told_in_the_words_of_the_form(focus, image, notices):
     focus.viewer.add_image(image, name="plate")
     focus.widget.more.low.value, focus.widget.more.high.value = 90, 10
-    focus.run()
-    assert told(notices, "high must be above low")
+    focus.press()
+    assert told(notices, "'High (1)' must be above 'Low (0)'")
     assert focus.widget.run.text == "Run"
+
+
+def test_it_scrolls_rather_than_make_a_small_window_larger(focus, image):
+    focus.viewer.add_image(image, name="plate")
+    focus.run()
+    focus.widget.more.collapsible.expand(animate=False)
+    assert focus.widget.native.minimumSizeHint().height() < 300
 
 
 def test_an_image_removed_during_its_run_still_gives_its_result(focus, image, slow, notices):

@@ -251,6 +251,19 @@ def test_without_an_image_run_says_so(session, notices):
     assert session.widget.run.text == "Run"
 
 
+def test_settings_that_exclude_each_other_are_told_in_the_words_of_the_form(
+    session, image, notices
+):
+    session.viewer.add_image(image, name="plate")
+    session.run()
+    session.widget.more.max_area.value = 10
+    session.press()
+    said = "'Largest area (px²)' must not be below 'Smallest area (px²)'"
+    assert (notices()[-1][1], session.widget.summary.value) == (said, said)
+    session.widget.more.max_area.value = 0
+    assert session.widget.summary.value.startswith("3 objects")
+
+
 def test_a_model_without_weights_says_how_to_install_them(waiting, session, image, notices):
     session.viewer.add_image(image, name="plate")
     session.widget.model.value = waiting
@@ -438,6 +451,7 @@ def test_undo_is_measured(session, image):
 def test_what_was_measured_is_not_measured_again_by_looking_at_it(session, stack, monkeypatch):
     session.viewer.add_image(stack, name="movie")
     session.run()
+    session.wait(lambda: not session.widget._update.judging)  # which is measured, too
     labels = session.layer("movie labels")
     labels.paint((1, 100, 20), 9)
     session.wait(lambda: 9 in set(labels.features["index"]), 10)

@@ -302,7 +302,12 @@ def test_a_name_that_is_taken_is_told(training, folders, notices):
 def test_a_name_that_cannot_be_used_is_told(training, folders, notices):
     use_folders(training, folders)
     training.widget.form.model_name.value = "../mine"
-    refused(training, notices, "name")
+    refused(training, notices, "A name has letters, digits")
+
+
+def test_numbers_that_cannot_be_used_are_told_in_the_words_of_the_form(training):
+    training.widget.form.more.crop.value = 100
+    assert training.widget.form.estimate.value.startswith("'Crop' = 100 cannot be used")
 
 
 def test_without_the_extra_start_says_what_to_install(training, folders, notices, monkeypatch):

@@ -1,4 +1,4 @@
-"""One press of Start, as a generator for the worker's thread."""
+"""One press of Run, as a generator for the worker's thread."""
 
 from __future__ import annotations
 

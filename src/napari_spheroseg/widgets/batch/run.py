@@ -40,7 +40,7 @@ class BatchRun(Container):
     Attributes
     ----------
     run : PushButton
-        Start; becomes Cancel.
+        Begins; becomes Cancel.
     pause : PushButton
         Becomes Resume.
     retry : PushButton
@@ -58,7 +58,7 @@ class BatchRun(Container):
         self._message = ""
         self._clock = BatchProgress()
         self.work = PausableWork(self._on_step, self._on_result, self._on_end)
-        self.run = PushButton(name="run", text="Start", tooltip="Segment all images")
+        self.run = PushButton(name="run", text="Run", tooltip="Segment all images")
         self.pause = PushButton(
             name="pause", text="Pause", enabled=False, tooltip="Hold on; Resume goes on from there"
         )
@@ -184,7 +184,7 @@ class BatchRun(Container):
         items = self.table.items
         for each in items.of_state("running"):
             items.update_item(replace(each, state="waiting"))
-        self.run.text, self.run.enabled = "Start", True
+        self.run.text, self.run.enabled = "Run", True
         self.pause.text, self.pause.enabled = "Pause", False
         self.progress.visible = False
         self._message = ""

@@ -15,7 +15,7 @@ from ...segmentation.settings import PUBLISHED
 from ..closing import ClosingGuard
 from ..news import news
 from ..offered import offered_models
-from ..parts import align
+from ..parts import align, widen
 from ..preferences import preferences
 from ..scroll import Scroll
 from ..segment.more_settings import SERVICE
@@ -67,7 +67,7 @@ class BatchWidget(Container):
         self.tabs.addTab(Scroll(self[0].native), "Images and settings")
         self.tabs.addTab(self.table, "Progress")
         self.native.layout().insertWidget(0, self.tabs)
-        self.native.setMinimumWidth(_LEAST_WIDTH)
+        widen(self, _LEAST_WIDTH)
         self._guard = ClosingGuard(self.native, self.batch.stop)
         self._connect()
         self._choose_model()
@@ -173,8 +173,7 @@ class BatchWidget(Container):
     # --- a run --------------------------------------------------------------------------------
 
     def _new_job(self) -> tuple[BatchJob, Stacks]:
-        if self.out.value in (None, Path()):
-            raise BadSetting("There is no folder for the results", hint="Choose one.")
+        self.more.post_processing(self.threshold.value)  # what cannot be is said at once
         metadata = models.info(self.model.value)
         if not metadata.has_weights:
             raise models.no_weights(metadata)
@@ -186,6 +185,8 @@ class BatchWidget(Container):
             settings = self.more.for_frames(len(stacks))
         else:
             inputs, settings = self.images.inputs(), self.more.for_files()
+        if self.out.value in (None, Path()):
+            raise BadSetting("There is no folder for the results", hint="Choose one.")
         written = {**self.outputs.values(), "pattern": self.names.value}
         job = BatchJob(
             inputs,

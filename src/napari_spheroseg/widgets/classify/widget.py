@@ -156,6 +156,8 @@ class ClassifyWidget(Container):
         self.teach.bind(pair)
         self.deeds.refresh()
         if not self._run.running:
+            nothing_to_learn = self.choice.is_teaching and not (session and session.lesson.examples)
+            self.run.enabled = not nothing_to_learn
             self.run.text = "Learn again" if self.choice.is_teaching else "Run"
             self.summary.value = problem or self.results.summary
 
@@ -208,7 +210,7 @@ class ClassifyWidget(Container):
                 publish(layer, session.shown(self.choice.is_teaching), session.outcome)
 
     def _on_end(self) -> None:
-        self.run.enabled, self.progress.visible, self._running = True, False, None
+        self.progress.visible, self._running = False, None
         self._forget_layers()
         self.show_all()
         self.teach.look_soon()  # somebody may have painted while it ran

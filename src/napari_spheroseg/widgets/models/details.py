@@ -41,6 +41,7 @@ class Details(QTextBrowser):
                 style = frame.format()
                 style.setCellPadding(_PADDING)
                 frame.setFormat(style)
+        self._wrap_code()
         self._brighten_links()
         self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
 
@@ -52,6 +53,15 @@ class Details(QTextBrowser):
         cursor = QTextCursor(self.document())
         cursor.insertImage(image.copy())
         cursor.insertBlock()
+
+    def _wrap_code(self) -> None:
+        """Long lines end in sight; Qt keeps those of code as they are."""
+        block = self.document().begin()
+        while block.isValid():
+            if (style := block.blockFormat()).nonBreakableLines():
+                style.setNonBreakableLines(False)
+                QTextCursor(block).setBlockFormat(style)
+            block = block.next()
 
     def _brighten_links(self) -> None:
         """Qt paints them dark blue, which cannot be read on napari's dark ground."""

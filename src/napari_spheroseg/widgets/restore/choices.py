@@ -113,7 +113,7 @@ class Choices(Container):
         if layer is None:
             raise SpherosegError(
                 "There is no image to restore",
-                hint="Open one, or try File ▸ Open Sample ▸ Spheroids.",
+                hint="Open one, or try File ▸ Open Sample ▸ SpheroSeg.",
             )
         return Frames.of(full_resolution(layer), self.more.axes.value or None, self.channel_number)
 

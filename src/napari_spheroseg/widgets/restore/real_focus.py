@@ -9,7 +9,7 @@ from ...inference.frames import Frames
 from ..parts import row, text
 
 _SAID = "Real focus beats restored focus: a plane that was in focus shows what was there."
-_NO_DEPTH = ("not through depth", "")
+_NO_DEPTH = ("none", "")
 
 
 class RealFocus(Container):
@@ -28,7 +28,7 @@ class RealFocus(Container):
         self.said.value = _SAID
         self.axis = ComboBox(
             name="depth",
-            label="Planes",
+            label="Depth axis",
             choices=lambda _: self._offered,  # napari resets choices with every layer
             tooltip="The axis of the image that goes through depth",
         )

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from magicgui.widgets import ComboBox, Container, LineEdit
 from napari.layers import Image
 
+from ...errors import BadSetting
 from ...models import ModelMetadata
 from ...restoration.settings import RestorationRecipe
 from .. import forms
@@ -18,6 +19,8 @@ from ..where import where_fields
 
 _FIELDS = ("low", "high", "tile", "overlap", "spare_sharp", "keep_range", "rescale")
 _GREY_VALUES = 1e9
+_ANY = "any"  # model: whether values go together does not depend on it
+_PERCENT_STEP, _TILE_STEP = 0.5, 64
 
 
 class RestoreMore(Container):
@@ -54,6 +57,8 @@ class RestoreMore(Container):
         self.margins = (0, 0, 0, 0)
         for bound in (self.low, self.high):
             bound.min = -_GREY_VALUES  # with fixed scaling they are grey values
+            bound.step = _PERCENT_STEP
+        self.tile.step = _TILE_STEP
         self.low.label, self.high.label = "Low (0)", "High (1)"
         self.collapsible = section("More settings")
         self.collapsible.addWidget(Scroll(self.native))
@@ -71,6 +76,17 @@ class RestoreMore(Container):
             self.axes.visible = layer.ndim > 2
 
     def run_settings(self) -> dict[str, Any]:
-        """Fields of `RestorationRecipe`."""
-        chosen = forms.values(self._settings, RestorationRecipe)
-        return {"intensity": self.intensity.value, **chosen}
+        """Fields of `RestorationRecipe`.
+
+        Raises
+        ------
+        BadSetting
+            They do not go together.
+        """
+        chosen = {"intensity": self.intensity.value}
+        chosen |= forms.values(self._settings, RestorationRecipe)
+        try:
+            RestorationRecipe(model=_ANY, **chosen).preparation()
+        except BadSetting as error:
+            raise forms.in_words(error, self._settings) from error
+        return chosen

@@ -17,8 +17,9 @@ from ...segmentation.difference import Difference
 from ..closing import ClosingGuard
 from ..image_layers import images_of
 from ..news import news
-from ..parts import align
+from ..parts import align, widen
 from ..preferences import preferences
+from ..scroll import Scroll
 from ..source import current_frame, pixel_size
 from ..where import where_of
 from . import jobs
@@ -61,13 +62,13 @@ class RestoreWidget(Container):
             self._viewer, self.results.swipe, self._images, self.segmenting.show
         )
         self._name_children()
-        super().__init__(
-            widgets=[self.choices, self.runner, self.focus_map, self.comparison, self.segmenting],
-            labels=False,
-        )
+        parts = [self.choices, self.runner, self.focus_map, self.comparison, self.segmenting]
+        super().__init__(widgets=[Container(widgets=parts, labels=False)], labels=False)
         align(*self.choices.forms, self.comparison.form, self.segmenting.form)
-        self.native.layout().addStretch()
-        self.native.setMinimumWidth(_LEAST_WIDTH)
+        self[0].margins = (0, 0, 0, 0)
+        self[0].native.layout().addStretch()
+        self.native.layout().insertWidget(0, Scroll(self[0].native))
+        widen(self, _LEAST_WIDTH)
         self._guard = ClosingGuard(self.native, self._leave)
         self._connect()
         self._refresh_choices()

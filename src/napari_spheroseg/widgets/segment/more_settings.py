@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from napari.layers import Image
 from psygnal import Signal
 
@@ -12,6 +12,7 @@ from ...models import ModelMetadata
 from ...segmentation.settings import PUBLISHED, PostProcessing
 from .. import forms
 from ..news import news
+from ..numbers import NumberField
 from ..offered import offered_models
 from ..parts import SHORT, section
 from ..preferences import Preferences
@@ -104,9 +105,15 @@ class MoreSettings(Container):
         self.channel.choices = offered = channel_choices(self.axes.value, self._shape)
         self.channel.visible = offered != [ALL_CHANNELS]
 
-    def post_processing(self) -> dict[str, Any]:
-        """Fields of `PostProcessing`, all but the threshold."""
-        return forms.values(self._post, PostProcessing)
+    def post_processing(self, threshold: float) -> PostProcessing:
+        """How objects are made with this threshold.
+
+        Raises
+        ------
+        BadSetting
+            The values do not go together.
+        """
+        return forms.checked(PostProcessing, self._post, threshold=threshold)
 
     def axes_and_channel(self) -> dict[str, Any]:
         """Arguments of `Frames.of`."""
@@ -115,7 +122,7 @@ class MoreSettings(Container):
 
     def run_settings(self) -> dict[str, Any]:
         """Everything that a run wants beside image, model, threshold, and where it runs."""
-        settings = {**self.post_processing(), "pixel_size": self._pixel_size()}
+        settings = forms.values(self._post, PostProcessing) | {"pixel_size": self._pixel_size()}
         if self.long_side.value:
             settings["long_side"] = self.long_side.value
         if self.diameter.value:
@@ -157,18 +164,18 @@ class MoreSettings(Container):
 
 def _run_fields(wanted: Preferences) -> list[Any]:
     """Settings that take effect with the next run."""
-    size = FloatSpinBox(
+    size = NumberField(
         name="pixel_size",
         label="Pixel size (µm)",
         min=0,
         max=10_000,
         step=0.01,
+        decimals=4,
         tooltip="Measures are in µm with it, in pixels without. Taken from the layer's scale "
         "where its units are lengths. Takes effect with the next run.",
     )
-    size.native.setDecimals(4)
     size.native.setSpecialValueText("unknown")
-    diameter = FloatSpinBox(
+    diameter = NumberField(
         name="diameter",
         label="Object diameter",
         min=0,

@@ -21,13 +21,13 @@ from ...errors import SpherosegError
 from ...inference.frames import Frames
 from ...segmentation.large.result import LargeSegmentation
 from ...segmentation.result import Segmentation
-from ...segmentation.settings import PUBLISHED, PostProcessing
+from ...segmentation.settings import PUBLISHED
 from ...steps import Step
 from ..closing import ClosingGuard
 from ..image_layers import images_of
 from ..news import news
 from ..offered import offered_models
-from ..parts import align, text
+from ..parts import align, text, widen
 from ..preferences import preferences
 from ..source import current_frame, full_resolution, visible_region
 from ..where import where_of
@@ -87,7 +87,7 @@ class SegmentWidget(Container):
         layout.insertWidget(1, self.more.collapsible)
         layout.addStretch()
         align(choices, self.more)
-        self.native.setMinimumWidth(_LEAST_WIDTH)
+        widen(self, _LEAST_WIDTH)
         self._guard = ClosingGuard(self.native, self._leave)
         self._update = Updates(
             self._viewer,
@@ -242,6 +242,7 @@ class SegmentWidget(Container):
                 "There is no image to segment",
                 hint="Open one, or try File ▸ Open Sample ▸ SpheroSeg.",
             )
+        self._post_processing()  # what cannot be is said before a model is loaded
         only = visible_region(layer, self._viewer) if self.region.value == VIEW else None
         how = self.more.axes_and_channel()
         frames = Frames.of(full_resolution(layer), **how, region=only)
@@ -313,13 +314,13 @@ class SegmentWidget(Container):
         try:
             if isinstance(shown, ShownResult):
                 self._update.refresh(shown)
-            else:
-                self._summarise_current()
         except SpherosegError as error:
             self.summary.value = str(error)
+        else:
+            self._summarise_current()
 
     def _post_processing(self) -> dict[str, Any]:
-        return {**self.more.post_processing(), "threshold": self.threshold.value}
+        return dict(self.more.post_processing(self.threshold.value))
 
     def _on_update(self, shown: ShownResult) -> None:
         if shown is self._current():
@@ -340,7 +341,10 @@ class SegmentWidget(Container):
 
     def _summarise_current(self) -> None:
         shown = self._current()
-        self.summary.value = sentence(shown, PostProcessing(**self._post_processing()))
+        try:
+            self.summary.value = sentence(shown, self.more.post_processing(self.threshold.value))
+        except SpherosegError as error:
+            self.summary.value = str(error)
         self.actions.enabled = shown is not None and shown.measured is not None
 
     def _current(self) -> ShownResult | ShownLarge | None:

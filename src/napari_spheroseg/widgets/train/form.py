@@ -10,6 +10,7 @@ from magicgui.widgets import ComboBox, Container, LineEdit
 
 from ... import models, networks
 from ...errors import BadSetting, SpherosegError
+from ...models.metadata import as_name
 from ...training.estimate import estimate_seconds
 from ...training.installed import free_name
 from ...training.runs import list_runs
@@ -24,6 +25,7 @@ _MORE = ("batch_size", "crop")
 _EPOCHS, _STEPS = 12, 25  # minutes on a usual computer
 _RATE = 3e-4  # of a network that knows spheroids already
 _NEW = "new:"
+_NAMES = "A name has letters, digits, '_', '-' and '.', and begins with a letter or digit"
 _SOME = Data(manifest=Path("some"))  # how long it takes does not depend on them
 
 
@@ -78,12 +80,23 @@ class TrainingForm(Container):
         SpherosegError
             The name is taken or cannot be used.
         """
-        values = self._values()
+        values = self._checked()
         if values["name"] in {each.name for each in models.known()}:
             raise BadSetting(
                 f"There is a model '{values['name']}' already", hint="Choose another name."
             )
-        TrainingSettings(data=_SOME, **values)
+        return values
+
+    def _checked(self) -> dict[str, Any]:
+        """Values that can be used, else an error in the words of the form."""
+        values = self._values()
+        try:
+            TrainingSettings(data=_SOME, **values)
+        except BadSetting as error:
+            if error.message.startswith("name ="):  # what follows is a pattern
+                hint = f"For example '{as_name(values['name'], 'model')}'."
+                raise BadSetting(_NAMES, hint=hint) from error
+            raise forms.in_words(error, (*self._few, *self.more)) from error
         return values
 
     def _values(self) -> dict[str, Any]:
@@ -105,7 +118,7 @@ class TrainingForm(Container):
     def refresh_estimate(self) -> None:
         """Say how long it will take, where an earlier run tells."""
         try:
-            settings = TrainingSettings(data=_SOME, **self._values())
+            settings = TrainingSettings(data=_SOME, **self._checked())
         except SpherosegError as error:
             self.estimate.value = str(error)
             return

@@ -15,7 +15,7 @@ from ...training.process import require_trainer
 from ...training.runs import Run
 from ..closing import ClosingGuard
 from ..news import news
-from ..parts import align, row, text
+from ..parts import align, row, text, widen
 from ..picture import Picture
 from ..scroll import Scroll
 from ..work import Work
@@ -56,7 +56,7 @@ class TrainWidget(Container):
         for page, title in zip(self, ("New training", "Runs"), strict=True):
             self.tabs.addTab(Scroll(page.native), title)
         self.native.layout().addWidget(self.tabs)
-        self.native.setMinimumWidth(_LEAST_WIDTH)
+        widen(self, _LEAST_WIDTH)
         self._guard = ClosingGuard(self.native, self.panel.may_close)
         self.check.changed.connect(lambda: self._prepare(self.check))
         self.start.changed.connect(lambda: self._prepare(self.start))
