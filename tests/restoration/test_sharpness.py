@@ -4,7 +4,13 @@ from scipy.ndimage import gaussian_filter
 
 from napari_spheroseg.errors import UnknownName
 from napari_spheroseg.restoration.grid import Grid
-from napari_spheroseg.restoration.sharpness import SHARPNESS, sharpness, tile_map, why_unknown
+from napari_spheroseg.restoration.sharpness import (
+    SHARPNESS,
+    noise_share,
+    sharpness,
+    tile_map,
+    why_unknown,
+)
 
 MEASURES = list(SHARPNESS)
 
@@ -108,3 +114,16 @@ def test_empty_tiles_have_no_sharpness(texture):
 def test_an_unknown_measure_is_answered_with_the_near_one(texture):
     with pytest.raises(UnknownName, match="brenner"):
         sharpness(texture, "brener")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.7])
+def test_the_share_of_noise_is_that_which_was_added(share, texture):
+    smooth = gaussian_filter(texture, 6)
+    noise = np.random.default_rng(1).normal(0, smooth.std(), smooth.shape)
+    noisy = np.sqrt(1 - share**2) * smooth + share * noise
+    assert noise_share(noisy) == pytest.approx(share, rel=0.1)
+
+
+def test_of_a_smooth_plane_no_share_is_noise_and_of_a_constant_one_it_is_unknown(texture):
+    assert noise_share(gaussian_filter(texture, 6)) < 0.01
+    assert np.isnan(noise_share(np.ones((9, 9))))

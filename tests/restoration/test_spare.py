@@ -34,7 +34,7 @@ def test_a_plane_in_focus_stays_as_it_is(sharp, restorer):
     result, _ = restore(sharp, restorer(0.1), spare_sharp=True)
     assert np.array_equal(result.image, sharp)
     assert result.shares == {(): 0.0}
-    assert result.summary == "In focus: left as it is"
+    assert result.summary == "In focus, or too noisy to tell: left as it is"
 
 
 def test_a_plane_out_of_focus_is_restored(blurred, restorer):
@@ -46,10 +46,19 @@ def test_a_plane_out_of_focus_is_restored(blurred, restorer):
     assert result.summary == "Restored"
 
 
+def test_a_plane_too_noisy_to_tell_stays_as_it_is(blurred, restorer):
+    noise = np.random.default_rng(0).normal(0, blurred.std(), blurred.shape)
+    noisy = np.clip(blurred + noise, 0, 65535).astype(np.uint16)
+    result, _ = restore(noisy, restorer(0.1), spare_sharp=True)
+    assert np.array_equal(result.image, noisy)
+
+
 def test_of_a_stack_each_plane_is_judged_by_itself(sharp, blurred, restorer):
     result, seen = restore(np.stack([sharp, blurred]), restorer(0.1), spare_sharp=True)
     assert result.shares == {(0,): 0.0, (1,): 1.0}
-    assert result.summary == "1 of 2 slices restored, 1 in focus left as they are"
+    assert result.summary == (
+        "1 of 2 slices restored, 1 left as they are: in focus, or too noisy to tell"
+    )
     assert seen[-1][0] == seen[-1][1]
 
 

@@ -32,7 +32,8 @@ class Restoration:
     warnings : tuple of str
         What the user should know.
     shares : mapping of tuple to float
-        How much of the restoration each frame got: 1 all of it; 0 none, for it was in focus.
+        How much of the restoration each frame got: 1 all of it; 0 none, for it was in
+        focus, or too noisy to tell.
     """
 
     frames: Frames
@@ -48,14 +49,14 @@ class Restoration:
         shares = [self.shares.get(index, 1.0) for index in self.planes]
         spared, partly = shares.count(0), sum(0 < share < 1 for share in shares)
         if count == 1 and spared:
-            return "In focus: left as it is"
+            return "In focus, or too noisy to tell: left as it is"
         if count == 1 and partly:
             return f"Nearly in focus: restored to {max(shares):.0%}"
         if count == 1:
             return "Restored"
         parts = [f"{len(shares) - spared - partly} of {count} slices restored"]
         parts += [f"{partly} nearly in focus restored in part"] if partly else []
-        parts += [f"{spared} in focus left as they are"] if spared else []
+        parts += [f"{spared} left as they are: in focus, or too noisy to tell"] if spared else []
         return ", ".join(parts)
 
     @property

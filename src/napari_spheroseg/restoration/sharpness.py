@@ -32,6 +32,7 @@ SHARPNESS = Registry(
 )
 SMOOTHING = 1.0
 """Standard deviation, in pixels, of the Gaussian that planes are smoothed by first."""
+_SECOND = np.array([1, -2, 1], np.float32)
 _SAME = 1e-6  # deviations of a plane below which a tile counts as constant
 
 
@@ -82,6 +83,31 @@ def why_unknown(plane: NDArray[Any]) -> str | None:
     if finite.min() == finite.max():
         return "all values are equal"
     return None
+
+
+def noise_share(plane: NDArray[Any]) -> float:
+    """Part of a plane's deviation that is noise from pixel to pixel.
+
+    Parameters
+    ----------
+    plane : ndarray, (Y, X) or (Y, X, 3)
+        As in `sharpness`.
+
+    Returns
+    -------
+    float
+        0 without noise, 1 where nothing else is there; NaN where `why_unknown` says so.
+
+    Notes
+    -----
+    Immerkær's mask, which sees neither slopes nor straight edges (Fast noise variance estimation,
+    CVIU 1996), with the median absolute deviation in place of the mean: outlines do not count.
+    """
+    if why_unknown(plane) is not None:
+        return float("nan")
+    detail = cv2.filter2D(standardised(plane), -1, np.outer(_SECOND, _SECOND))
+    deviation = float(np.median(np.abs(detail))) / 0.6745  # of a normal distribution
+    return deviation / float(np.square(_SECOND).sum())
 
 
 def tile_map(
