@@ -23,7 +23,7 @@ from napari_spheroseg.training.trainer import SPLIT
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 RECIPES = ("training", "refining", "finishing", "polishing")
-"""Each starts from what the one before made."""
+"""Each starts from what the one before made; not every model has all."""
 ABOUT = {
     "unet": "Small U-Net.",
     "hrnet": "Small HRNetV2, which keeps several resolutions side by side.",
@@ -44,8 +44,9 @@ SCORES = {"pixel_iou": "iou", "object_f1": "f1"}
 def train(name: str, data: Path, runs: Path) -> list[Run]:
     """The finished runs of a model, from the last that was begun; the next start from it."""
     done: list[Run] = []
-    last = max((i for i, each in enumerate(RECIPES) if (runs / name / each).exists()), default=0)
-    for recipe in RECIPES[last:]:
+    recipes = recipes_of(name)
+    last = max((i for i, each in enumerate(recipes) if (runs / name / each).exists()), default=0)
+    for recipe in recipes[last:]:
         folder = runs / name / recipe
         if not folder.exists():
             settings = read(name, recipe, data)
@@ -58,6 +59,11 @@ def train(name: str, data: Path, runs: Path) -> list[Run]:
             ss.train(folder, progress=lambda n, total, say=say: print(f"{say}: {n} of {total}"))
         done.append(run)
     return done
+
+
+def recipes_of(name: str) -> list[str]:
+    """Those by which a model was made, first to last."""
+    return [each for each in RECIPES if (WEIGHTS_FOLDER / name / f"{each}.yaml").exists()]
 
 
 def read(name: str, recipe: str, data: Path) -> TrainingSettings:
@@ -95,7 +101,7 @@ def measure(folder: Path, data: Path, sources: list[str], part: str) -> dict[str
     return scores
 
 
-def card(metadata: ModelMetadata, recipes: list[TrainingSettings], million: float) -> str:
+def card(metadata: ModelMetadata, recipes: dict[str, TrainingSettings], million: float) -> str:
     """The model's README."""
     val, test = metadata.metrics["val"], metadata.metrics["test"]
 
@@ -133,7 +139,7 @@ def card(metadata: ModelMetadata, recipes: list[TrainingSettings], million: floa
         + ", then ".join(
             f"[{name}.yaml]({name}.yaml), {each.steps} steps of {each.batch_size} samples of "
             f"{each.crop} px, seed {each.seed}"
-            for name, each in zip(RECIPES, recipes, strict=True)
+            for name, each in recipes.items()
         )
         + ". That was done on two processor cores. The network has two outputs: the foreground, "
         "and the distance to the border of the object, by which touching objects are split. "
@@ -175,16 +181,17 @@ def ship(name: str, data: Path, runs: Path) -> None:
     shutil.copy(run.model / WEIGHTS, target / WEIGHTS)
     (target / WEIGHTS).chmod(0o644)
     million = sum(each.numel() for each in trained.network.parameters()) / 1e6
-    recipes = [read(name, each, data) for each in RECIPES]
+    recipes = {each: read(name, each, data) for each in recipes_of(name)}
+    first = recipes[RECIPES[0]]
     metadata = trained.metadata.replace(
-        title=recipes[0].title,
-        preparation=trained.metadata.preparation.replace(**recipes[0].preparation),
-        post_processing={**SPLIT, **recipes[0].post_processing},
+        title=first.title,
+        preparation=trained.metadata.preparation.replace(**first.preparation),
+        post_processing={**SPLIT, **first.post_processing},
         training_data=training_data(data, sources),
         licence="MIT",
         description=f"{ABOUT[name]} For spheroids and organoids, dark or bright, in brightfield "
         "and fluorescence.",
-        source=f"weights/{name}/{RECIPES[-1]}.yaml",
+        source=f"weights/{name}/{[*recipes][-1]}.yaml",
         metrics={},
     )
     write_metadata(target, metadata)
