@@ -127,3 +127,15 @@ def test_the_share_of_noise_is_that_which_was_added(share, texture):
 def test_of_a_smooth_plane_no_share_is_noise_and_of_a_constant_one_it_is_unknown(texture):
     assert noise_share(gaussian_filter(texture, 6)) < 0.01
     assert np.isnan(noise_share(np.ones((9, 9))))
+
+
+def test_noise_of_a_large_plane_with_gaps_is_seen_without_warnings():
+    plane = np.random.default_rng(0).normal(0, 1, (40, 3000)).astype(np.float32)
+    plane[:9], plane[20, 20] = np.nan, np.inf
+    assert noise_share(plane) == pytest.approx(1, rel=0.35)
+    plane = np.full((9, 9), np.nan)
+    plane[::2, ::2] = np.arange(25).reshape(5, 5)
+    assert np.isfinite(noise_share(plane))
+    plane = np.zeros((3000, 3000))
+    plane[1, 1] = 1
+    assert noise_share(plane) == 0

@@ -33,6 +33,7 @@ SHARPNESS = Registry(
 SMOOTHING = 1.0
 """Standard deviation, in pixels, of the Gaussian that planes are smoothed by first."""
 _SECOND = np.array([1, -2, 1], np.float32)
+_LOOKED = 1024  # px of a side at which noise is looked at: of larger planes, every other pixel
 _SAME = 1e-6  # deviations of a plane below which a tile counts as constant
 
 
@@ -105,9 +106,14 @@ def noise_share(plane: NDArray[Any]) -> float:
     """
     if why_unknown(plane) is not None:
         return float("nan")
-    detail = cv2.filter2D(standardised(plane), -1, np.outer(_SECOND, _SECOND))
+    grey = as_grey(plane).astype(np.float32)
+    if not (finite := np.isfinite(grey)).all():
+        grey[~finite] = np.median(grey[finite])
+    overall = cv2.meanStdDev(grey)[1].item()
+    every = 1 + max(grey.shape) // _LOOKED
+    detail = cv2.filter2D(grey, -1, np.outer(_SECOND, _SECOND))[::every, ::every]
     deviation = float(np.median(np.abs(detail))) / 0.6745  # of a normal distribution
-    return deviation / float(np.square(_SECOND).sum())
+    return deviation / float(np.square(_SECOND).sum() * overall) if overall else float("nan")
 
 
 def tile_map(
