@@ -198,3 +198,10 @@ def test_numbers_that_no_network_has_are_refused_before_it_takes_memory():
     for arguments in ({"blocks": 10**9}, {"widths": [10**7] * 4}, {"widths": [8] * 1000}):
         with pytest.raises(BadSetting, match="so large"):
             networks.create("hrnet", **arguments)
+
+
+def test_branches_mixed_at_their_own_size_give_the_same():
+    network = networks.create("hrnet", **SMALL[-2][1])
+    branches = [torch.rand(2, width, 16 >> i, 24 >> i) for i, width in enumerate((4, 6, 8, 10))]
+
+    torch.testing.assert_close(network._mixed_small(branches), network._mixed(branches))

@@ -218,7 +218,27 @@ class HRNetV2(nn.Module):
         branches: list[Tensor] = self.stage2([transition(x) for transition in self.transition1])
         branches = self.stage3([*branches, self.transition2[-1](branches[-1])])
         branches = self.stage4([*branches, self.transition3[-1](branches[-1])])
+        mixed = self._mixed_small if torch.onnx.is_in_onnx_export() else self._mixed
+        logits: Tensor = self.last_layer[1:](mixed(branches))
+        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+
+    def _mixed(self, branches: list[Tensor]) -> Tensor:
+        """All branches at the size of the finest, mixed by the first convolution of the head."""
         size = branches[0].shape[-2:]
         merged = torch.cat([branches[0], *(_resize(b, size) for b in branches[1:])], dim=1)
-        logits: Tensor = self.last_layer(merged)
-        return F.interpolate(logits, scale_factor=4, mode="bilinear", align_corners=True)
+        mixed: Tensor = self.last_layer[0](merged)
+        return mixed
+
+    def _mixed_small(self, branches: list[Tensor]) -> Tensor:
+        """The same with each branch mixed at its own size, which only rounds otherwise.
+
+        OpenVINO's whole network takes 6 % less time so; PyTorch, slow at enlarging, 5 % more.
+        """
+        first, *others = branches
+        mix = self.last_layer[0]
+        assert isinstance(mix, nn.Conv2d)
+        own, *parts = torch.split(mix.weight, [b.shape[1] for b in branches], dim=1)
+        mixed = F.conv2d(first, own, mix.bias)
+        for branch, part in zip(others, parts, strict=True):
+            mixed = mixed + _resize(F.conv2d(branch, part), first.shape[-2:])
+        return mixed

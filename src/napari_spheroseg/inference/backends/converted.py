@@ -21,7 +21,7 @@ from ...readwrite.atomic import UMASK
 if TYPE_CHECKING:
     from torch import nn
 
-_FORMAT = 1  # raised when files of before must be made anew
+_FORMAT = 2  # raised when files of before must be made anew
 _OPSET = 18
 _SIDE = 64  # px: what is traced is small, for that takes long; the graph takes any size
 _MOST_BYTES = 4e9
