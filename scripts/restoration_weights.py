@@ -1,8 +1,8 @@
 """Train the focus restoration that ships and write weights/nafnet, for make_weights.py.
 
-It is trained as training.yaml says, then on as refining.yaml says, in runs/nafnet. A run that was
-interrupted goes on; one that is finished is only measured and written again. How good it is on
-images and real stacks is what benchmarks/restoration.py tells.
+It is trained as training.yaml says, then on as refining.yaml and polishing.yaml say, in
+runs/nafnet. A run that was interrupted goes on; one that is finished is only measured and written
+again. How good it is on images and real stacks is what benchmarks/restoration.py tells.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from napari_spheroseg.training.restoration.settings import RestorationTraining
 from napari_spheroseg.training.settings import read_yaml
 
 TARGET = Path(__file__).parents[1] / "weights" / "nafnet"
-RECIPES = ("training", "refining")  # the second starts from what the first made
+RECIPES = ("training", "refining", "polishing")  # each starts from what the one before made
 ABOUT = (
     "Small NAFNet that makes planes out of focus sharper, in brightfield and fluorescence. It was "
     "trained on images that were defocused by computation."

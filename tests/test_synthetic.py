@@ -4,7 +4,7 @@ import pytest
 from napari_spheroseg import synthetic
 from napari_spheroseg.errors import BadSetting
 
-MODALITIES = ["brightfield", "fluorescence"]
+MODALITIES = ["brightfield", "fluorescence", "any"]
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -19,9 +19,19 @@ def test_another_seed_draws_another_image():
     assert not np.array_equal(first.image, second.image)
 
 
-def test_both_modalities_show_the_same_spheroids():
-    first, second = (synthetic.spheroids((96, 96), 3, each, seed=2) for each in MODALITIES)
-    assert np.array_equal(first.labels, second.labels)
+def test_all_modalities_show_the_same_spheroids():
+    first, *others = (synthetic.spheroids((96, 96), 3, each, seed=2) for each in MODALITIES)
+    assert all(np.array_equal(first.labels, other.labels) for other in others)
+
+
+def test_any_look_is_now_dark_on_bright_and_now_bright_on_dark():
+    drawn = [synthetic.spheroids((128, 128), 4, "any", seed=seed) for seed in range(12)]
+    signs = {
+        np.sign(each.image[each.labels > 0].mean() - each.image[each.labels == 0].mean())
+        for each in drawn
+    }
+    assert signs == {-1, 1}
+    assert all(each.image.std() > 20 for each in drawn)
 
 
 @pytest.mark.parametrize(("modality", "sign"), [("brightfield", -1), ("fluorescence", 1)])

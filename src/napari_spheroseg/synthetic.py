@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .errors import BadSetting
 
 Float = NDArray[np.float32]
-Modality = Literal["brightfield", "fluorescence"]
+Modality = Literal["brightfield", "fluorescence", "any"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def spheroids(
         Height and width in pixels.
     count : int
         Spheroids in focus; fewer where no room is left.
-    modality : {"brightfield", "fluorescence"}
-        Dark bodies on a bright ground, or bright ones on a dark ground.
+    modality : {"brightfield", "fluorescence", "any"}
+        Dark bodies on a bright ground, or bright ones on a dark ground; or of any grey, grain and
+        rim, as no microscope in particular shows them.
     seed : int
         The same seed gives the same image.
     radius : (float, float)
@@ -262,7 +263,63 @@ def _fluorescence(
     return np.asarray(cv2.GaussianBlur(grey, (0, 0), float(rng.uniform(0.6, 1.5))), np.float32)
 
 
+def _any(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    depths: list[Float],
+    radius: tuple[float, float],
+) -> Float:
+    """Bodies and ground of any look, so that a network learns shapes: domain randomisation.
+
+    After Tobin et al. 2017 (https://arxiv.org/abs/1703.06907).
+    """
+    ground = rng.uniform(0.1, 0.9)
+    sign = rng.choice([-1, 1]) if 0.35 < ground < 0.65 else np.sign(0.5 - ground)
+    contrast = sign * rng.uniform(0.12, 0.6)
+    grey = ground * illumination(rng, shape) + rng.uniform(0, 0.04) * _grain(rng, shape)
+    grey += 0.5 * contrast * _neighbours(rng, shape, radius)
+    grain, stain = _grain(rng, shape), smooth_noise(rng, shape, 0.25 * radius[1] * min(shape))
+    specks = _debris(rng, shape) if rng.random() < 0.6 else np.zeros(shape, np.float32)
+    softness = rng.uniform(0.02, 0.15)
+    strengths = rng.uniform(0, [1.0, 0.35, 0.2, 0.15, 0.15])  # dome, rim, halo, grain, stain
+    dome, rim, halo, rough, stained = strengths.astype(np.float32)
+    rim, halo = rim * rng.choice([-1, 1]), halo * rng.choice([-1, 1])
+    hollow = rng.random() < 0.25  # cysts: the ground is seen through them
+    for depth in depths:
+        edge = np.clip((1 - depth) / softness, 0, 1)
+        body = (1 - dome + dome * np.sqrt(np.clip(1 - depth**2, 0, 1))) * rng.uniform(0.7, 1.3)
+        body = body * (0.2 if hollow else 1.0) * contrast + rough * grain + stained * stain
+        outline = np.exp(-(((depth - 0.95) / rng.uniform(0.03, 0.08)) ** 2))
+        wide = np.exp(-(((depth - 1.1) / 0.08) ** 2))
+        line = np.sign(contrast) * 0.25 + rim if hollow else rim
+        grey = grey + edge * body + line * outline + halo * wide
+    grey += rng.choice([-0.5, 0.5]) * specks
+    if rng.random() < 0.25:
+        grey = _in_a_well(rng, grey)
+    return np.asarray(cv2.GaussianBlur(grey, (0, 0), float(rng.uniform(0.5, 1.5))), np.float32)
+
+
+def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
+    """Texture of any fineness; often of grains on an even ground."""
+    texture = smooth_noise(rng, shape, float(np.exp(rng.uniform(np.log(1), np.log(8)))))
+    if rng.random() < 0.4:
+        texture = np.maximum(texture - np.float32(rng.uniform(0, 1.5)), 0) * rng.choice([-2, 2])
+    return np.asarray(texture, np.float32)
+
+
+def _in_a_well(rng: np.random.Generator, grey: Float) -> Float:
+    """The wall of a well about the image, and what lies beyond; neither is an object."""
+    side = min(grey.shape)
+    y, x = (float(n * rng.uniform(0.35, 0.65)) for n in grey.shape)
+    depth = Body(y, x, side * float(rng.uniform(0.5, 0.75)), ()).depth(grey.shape)
+    wall = np.exp(-(((depth - 1) / rng.uniform(0.01, 0.06)) ** 2))
+    beyond = np.clip((depth - 1) / rng.uniform(0.01, 0.2), 0, 1)
+    out = grey + (rng.uniform(0, 1) - grey) * beyond + rng.uniform(-0.4, 0.4) * wall
+    return np.asarray(out, np.float32)
+
+
 RENDERERS: dict[str, Callable[..., Float]] = {
     "brightfield": _brightfield,
     "fluorescence": _fluorescence,
+    "any": _any,
 }

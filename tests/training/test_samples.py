@@ -9,6 +9,7 @@ from torch.utils.data import default_collate
 from napari_spheroseg.errors import UnreadableFile
 from napari_spheroseg.models import Preparation
 from napari_spheroseg.segmentation.scale import usual_diameter
+from napari_spheroseg.synthetic import spheroids
 from napari_spheroseg.training.pairs import Dataset
 from napari_spheroseg.training.samples import (
     Samples,
@@ -188,9 +189,23 @@ def test_synthetic_images_are_drawn_as_often_as_asked(share, settings, save):
     assert any(samples[n].foreground.any() for n in range(8)) == bool(share)
 
 
-def test_synthetic_images_follow_from_the_generator():
-    first, again = (draw_synthetic(np.random.default_rng(4)) for _ in range(2))
+@pytest.mark.parametrize("any_share", [0.0, 1.0])
+def test_synthetic_images_follow_from_the_generator(any_share):
+    first, again = (draw_synthetic(np.random.default_rng(4), any_share) for _ in range(2))
     assert same(first, again)
+
+
+def test_images_of_any_look_are_drawn_where_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "napari_spheroseg.training.samples.spheroids",
+        lambda *given, **options: asked.append(given[2]) or spheroids(*given, **options),
+    )
+    for share in (0.0, 1.0):
+        for seed in range(3):
+            draw_synthetic(np.random.default_rng(seed), share)
+    assert "any" not in asked[:3]
+    assert asked[3:] == ["any"] * 3
 
 
 def test_pairs_to_validate_with_are_never_learnt_from(dataset, settings):

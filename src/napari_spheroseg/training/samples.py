@@ -14,7 +14,7 @@ from ..inference.prepare import normalise, prepare
 from ..models import Preparation
 from ..segmentation.geometry import find_boxes
 from ..segmentation.scale import usual_diameter
-from ..synthetic import spheroids
+from ..synthetic import Modality, spheroids
 from .augment import draw_map, take, vary_grey
 from .pairs import Dataset, Pair
 from .settings import TrainingSettings
@@ -130,7 +130,8 @@ class Samples(TorchDataset[Sample]):
         rng = np.random.default_rng([self.settings.seed, number])
         which = rng.choice(len(self._chances), p=self._chances)
         if which == len(self._by_source):
-            opened = _Opened(*draw_synthetic(rng), self.preparation)
+            drawn = draw_synthetic(rng, self.settings.data.any_share)
+            opened = _Opened(*drawn, self.preparation)
         else:
             pairs = list(self._by_source.values())[which]
             opened = self._opened[pairs[rng.integers(len(pairs))]]
@@ -178,13 +179,30 @@ class _Cache:
         return opened
 
 
-def draw_synthetic(rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """One synthetic image of random kind, and its objects."""
+def draw_synthetic(
+    rng: np.random.Generator, any_share: float = 0.0
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """One synthetic image of random kind, and its objects.
+
+    Parameters
+    ----------
+    rng : Generator
+    any_share : float
+        Part of those that look like no microscope in particular.
+
+    Returns
+    -------
+    tuple of ndarray
+        uint16 and int32, (Y, X).
+    """
     largest = rng.uniform(0.06, 0.3)
+    modality: Modality = "any"
+    if any_share == 0 or rng.random() >= any_share:
+        modality = "brightfield" if rng.random() < 0.6 else "fluorescence"
     drawn = spheroids(
         (384, 384),
         int(rng.integers(0, 20)),
-        "brightfield" if rng.random() < 0.6 else "fluorescence",
+        modality,
         seed=int(rng.integers(2**31)),
         radius=(0.4 * largest, largest),
     )

@@ -54,6 +54,13 @@ class Data(Settings):
         description="Regular expression on the stem; files with the same match stay together.",
     )
     synthetic_share: float = Field(0.0, ge=0, le=1, description="Part of the samples to draw.")
+    any_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Part of the drawn samples with grey, grain and rim as no microscope in "
+        "particular shows them, so that shapes are learnt.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -147,7 +147,7 @@ class DrawnSpheroids:
             parts = [shifted(part, shift) > 0 for part, shift in pieces_of(mask, rng)]
             depths = [depth_of(part) for part in parts]
             mask = together(parts)
-        render = RENDERERS[str(rng.choice(list(RENDERERS)))]
+        render = RENDERERS[str(rng.choice(["brightfield", "fluorescence"]))]
         grey = render(rng, (side, side), depths, (0.05, 0.2))
         if kind == "out-of-focus":
             grey, mask = out_of_focus(grey, mask, rng, 2 * radius, BLUR)

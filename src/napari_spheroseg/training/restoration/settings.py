@@ -54,3 +54,9 @@ class RestorationTraining(Learning):
     squared_weight: float = Field(
         0.0, ge=0, description="Of the mean squared error, beside the mean absolute error."
     )
+    relative_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Of the mean squared error of each sample (dB), so that what is nearly sharp "
+        "counts like what is far from it.",
+    )

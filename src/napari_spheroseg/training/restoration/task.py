@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from monai.losses import SSIMLoss
 from torch import Tensor, nn
 
@@ -14,7 +15,9 @@ from .settings import RestorationTraining
 
 
 class RestorationTask(Learner):
-    """Absolute and squared error, and SSIM, to the sharp image.
+    """Absolute and squared error, decibels, and SSIM, to the sharp image.
+
+    Decibels are NAFNet's own loss (Chen et al. 2022, https://arxiv.org/abs/2204.04676).
 
     Parameters
     ----------
@@ -23,16 +26,24 @@ class RestorationTask(Learner):
     settings : RestorationTraining
     """
 
+    settings: RestorationTraining
+
     def __init__(self, network: nn.Module, settings: RestorationTraining) -> None:
         super().__init__(network, settings, self._difference)
-        self._weight, self._squared = settings.structure_weight, settings.squared_weight
         self._structure = SSIMLoss(spatial_dims=2, data_range=1.0)
 
     def _difference(self, restored: Tensor, sharp: Tensor) -> Tensor:
-        error = restored - sharp
+        settings, error = self.settings, restored - sharp
         structure: Tensor = self._structure(restored, sharp)
-        absolute, squared = error.abs().mean(), error.square().mean()
-        return absolute + self._squared * squared + self._weight * structure
+        squared = error.square().mean(dim=(1, 2, 3))
+        decibels = 10 * torch.log10(squared + 1e-5)  # beyond 50 dB nothing counts
+        loss: Tensor = (
+            error.abs().mean()
+            + settings.squared_weight * squared.mean()
+            + settings.relative_weight * decibels.mean()
+            + settings.structure_weight * structure
+        )
+        return loss
 
     def validation_step(self, batch: Pair, number: int) -> None:
         """Loss, and PSNR and SSIM gained by the averaged weights, on one image."""
