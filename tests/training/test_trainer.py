@@ -156,8 +156,11 @@ def test_every_epoch_scores_loss_dice_and_iou(tiny, dataset, tmp_path):
     assert scores["val_iou"] <= scores["val_dice"] <= 1
 
 
-def test_a_frozen_encoder_is_left_as_it_was(tiny, dataset, tmp_path):
-    settings = one_step(tiny, freeze_encoder=True, seed=3)
+@pytest.mark.parametrize("instance", [True, False])
+def test_a_frozen_encoder_is_left_as_it_was(instance, tiny, dataset, tmp_path):
+    arguments = {**tiny.arguments, "use_instance_norm": instance}
+    settings = one_step(tiny, freeze_encoder=True, seed=3, arguments=arguments)
+    settings = settings.replace(epochs=2)  # the second begins after a validation
     fit(settings, dataset, tmp_path)
     pl.seed_everything(3, verbose=False)
     before = open_network(settings)[0].state_dict()

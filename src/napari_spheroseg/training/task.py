@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import Tensor, nn
 
 from .learning import Learner
@@ -24,13 +26,28 @@ class SegmentationTask(Learner):
     settings : TrainingSettings
     """
 
+    settings: TrainingSettings
+
     def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
         super().__init__(network, settings, SegmentationLoss(settings.loss))
-        if settings.freeze_encoder:
-            for name, parameter in network.named_parameters():
-                parameter.requires_grad_(not name.startswith(ENCODERS))
+        for part in self._frozen():
+            part.requires_grad_(False)
+        self.train(network.training)
         self.validated: list[dict[str, float]] = []
         self.last_logits: Tensor | None = None
+
+    def _frozen(self) -> list[nn.Module]:
+        """The encoder, where it is not to learn."""
+        if not self.settings.freeze_encoder:
+            return []
+        return [part for name, part in self.network.named_children() if name.startswith(ENCODERS)]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training, all but what is frozen: its norms keep their statistics, too."""
+        super().train(mode)
+        for part in self._frozen():
+            part.eval()
+        return self
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

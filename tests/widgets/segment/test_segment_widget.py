@@ -130,6 +130,7 @@ def test_run_becomes_cancel_and_cancel_ends_the_run(session, stack, slow):
     session.press()
     session.wait(session.idle, 5)
     assert session.widget.run.text == "Run"
+    assert session.widget.summary.value == "Cancelled."
     assert "movie labels" not in session.names
 
 

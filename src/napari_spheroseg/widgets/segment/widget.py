@@ -42,6 +42,7 @@ from .shown_results import ShownResults, sentence
 from .updates import Listener, Updates
 
 CURRENT, EVERY = "Current slice", "Every slice"
+CANCELLING = "Cancelling…"
 WHOLE, VIEW = "Whole image", "Current view only"
 _LEAST_WIDTH = 440  # px; no number is cut off
 _THRESHOLD = (
@@ -220,7 +221,7 @@ class SegmentWidget(Container):
     def _run_or_cancel(self) -> None:
         if self._run.running:
             self._run.cancel()
-            self.run.text, self.run.enabled = "Cancelling…", False
+            self.run.text, self.run.enabled = CANCELLING, False
             return
         try:
             job = self._new_job()
@@ -295,6 +296,7 @@ class SegmentWidget(Container):
             )
 
     def _on_run_end(self) -> None:
+        said = "Cancelled. " if self.run.text == CANCELLING else ""
         self.run.text, self.run.enabled = "Run", True
         self.progress.visible = False
         self._job = None
@@ -302,6 +304,7 @@ class SegmentWidget(Container):
         self._say_threshold()
         self._summarise_current()
         self._refresh()  # settings may have moved while it ran
+        self.summary.value = (said + self.summary.value).rstrip()
         self._update.resume_judging()
 
     # --- another threshold or post-processing, without inference ----------------------------------
