@@ -109,7 +109,7 @@ def test_without_objects_there_is_no_better_scale():
 @pytest.mark.parametrize(("diameter", "scale"), [(20, 2), (10, 4), (128, 0.5), (640, 0.1)])
 def test_objects_are_brought_to_the_nearer_end_of_the_range(diameter, scale):
     better = better_scale(diameter, SQUARE, BEST)
-    assert better.scale == pytest.approx(scale)
+    assert better.scale == pytest.approx(scale, rel=0.022)
     assert BEST.replace(scale=better.scale) == better
 
 
@@ -125,7 +125,12 @@ def test_what_counts_is_the_diameter_that_the_network_sees(diameter, scale):
 @pytest.mark.parametrize("shape", [(2000, 1000), (700, 3000)])
 def test_the_longest_side_is_bounded(shape):
     better = better_scale(5, shape, BEST)
-    assert better.scale * max(shape) == pytest.approx(4096)
+    assert 0.95 * 4096 < better.scale * max(shape) <= 4096
+
+
+def test_diameters_that_hardly_differ_lead_to_the_same_scale():
+    first, second = (better_scale(diameter, SQUARE, BEST) for diameter in (27.90, 27.99))
+    assert first == second
 
 
 def test_no_image_is_enlarged_more_than_sixteen_times():

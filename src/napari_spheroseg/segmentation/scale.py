@@ -19,6 +19,7 @@ from .settings import PostProcessing
 
 _WORTH_IT = 1.15  # a second look at less than this factor shows nothing new
 _LONGEST_SIDE = 4096
+_STEPS = 16  # of scale to twice as large: another processor, which rounds otherwise, takes the same
 
 
 def usual_diameter(labels: NDArray[np.int32]) -> float:
@@ -122,11 +123,12 @@ def better_scale(
     if not diameter > 0:
         return None
     smallest, largest = preparation.best_diameter
-    scale = min(max(diameter * now, smallest), largest) / diameter
     # a large image is not enlarged further; nor shrunk, unless its objects are large
-    scale = min(scale, max(now, longest_side / max(shape)), 16)
+    most = min(max(now, longest_side / max(shape)), 16)
+    scale = min(min(max(diameter * now, smallest), largest) / diameter, most)
     if max(scale / now, now / scale) < _WORTH_IT:
         return None
+    scale = min(2 ** (round(_STEPS * math.log2(scale)) / _STEPS), most)
     return preparation.replace(size=None, long_side=None, scale=scale)
 
 
