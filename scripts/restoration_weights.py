@@ -10,18 +10,23 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
+import napari_spheroseg as ss
 from napari_spheroseg.models import ModelMetadata
 from napari_spheroseg.models.library import CARD, WEIGHTS, write_metadata
 from napari_spheroseg.models.metadata import TrainingData
 from napari_spheroseg.models.model import sha256_of
+from napari_spheroseg.restoration.defocus import camera, defocus, disc
 from napari_spheroseg.training.restoration.fit import fit
 from napari_spheroseg.training.restoration.measure import gains
 from napari_spheroseg.training.restoration.settings import RestorationTraining
 from napari_spheroseg.training.settings import read_yaml
 
+PICTURE = "examples.jpg"
 TARGET = Path(__file__).parents[1] / "weights" / "nafnet"
 RECIPES = ("training", "refining", "polishing")  # each starts from what the one before made
 ABOUT = (
@@ -69,8 +74,22 @@ def write(recipes: list[RestorationTraining], state: dict[str, torch.Tensor], da
         metrics={part: gains(TARGET, settings, data, part) for part in ("val", "test")}
     )
     write_metadata(TARGET, metadata)
+    draw_example(TARGET)
     (TARGET / CARD).write_text(card(metadata, recipes), encoding="utf-8")
     print(metadata.metrics)
+
+
+def draw_example(target: Path) -> None:
+    """Write ``examples.jpg``: drawn images out of focus, restored, and as they were drawn."""
+    rows, rng = [], np.random.default_rng(0)
+    for modality in ("brightfield", "fluorescence"):
+        sharp = ss.synthetic.spheroids((300, 300), 5, modality, seed=11).image.astype(np.float32)
+        sharp /= sharp.max()
+        seen = camera(defocus(sharp, disc(4.0)), 3000, 3, rng)
+        restored = np.asarray(ss.restore_focus(seen, str(target), spare_sharp=False))
+        rows.append(np.hstack([seen, restored, sharp]))
+    picture = (np.clip(np.vstack(rows), 0, 1) * 255).astype(np.uint8)
+    cv2.imwrite(str(target / PICTURE), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def training_data(data: Path, settings: RestorationTraining) -> tuple[TrainingData, ...]:
@@ -126,6 +145,10 @@ def card(metadata: ModelMetadata, recipes: list[RestorationTraining]) -> str:
         "",
         "Before is the image out of focus, after is the restored one; both are compared with the "
         "sharp image, for blur and noise drawn as in training from seeds that were not trained on.",
+        "",
+        f"![Out of focus, restored, as drawn]({PICTURE})",
+        "",
+        "Drawn images out of focus by 4 px, restored, and as they were drawn.",
         "",
         "## How it was made",
         "",
