@@ -26,6 +26,11 @@ def scene(image):
 
 
 @pytest.fixture
+def blurred(scene):
+    return gaussian_filter(scene, 6)
+
+
+@pytest.fixture
 def folder(tmp_path, scene):
     place = tmp_path / "in"
     place.mkdir()
@@ -79,10 +84,34 @@ def test_an_image_that_shows_nothing_has_no_score(run, tmp_path):
     assert rows(tmp_path / "out", "images.csv")[0]["focus_score"] == ""
 
 
-def test_objects_out_of_focus_are_warned_of(run, tmp_path, folder, scene):
-    tifffile.imwrite(folder / "blurred.tif", gaussian_filter(scene, 6))
+def test_objects_out_of_focus_are_warned_of(run, folder, blurred):
+    tifffile.imwrite(folder / "blurred.tif", blurred)
     (item,) = run("blurred.tif")
     assert any("out of focus" in told for told in item.warnings)
+
+
+def test_an_image_out_of_focus_in_which_nothing_is_found_is_warned_of(
+    run, tmp_path, folder, blurred
+):
+    tifffile.imwrite(folder / "blurred.tif", blurred)
+    (item,) = run("blurred.tif", min_area=1e6)
+    (row,) = rows(tmp_path / "out", "images.csv")
+    assert (item.state, item.objects) == ("done", 0)
+    assert "The image is out of focus" in item.warnings
+    assert "The image is out of focus" in row["warnings"]
+
+
+def test_frames_out_of_focus_are_warned_of_by_their_place(run, folder, scene, blurred):
+    tifffile.imwrite(folder / "b.tif", np.stack([scene, blurred]), metadata={"axes": "TYX"})
+    (item,) = run("b.tif")
+    assert "Out of focus on the whole: t 1" in item.warnings
+
+
+def test_images_say_whether_they_are_in_focus(run, tmp_path, folder, scene, blurred):
+    tifffile.imwrite(folder / "b.tif", np.stack([scene, blurred]), metadata={"axes": "TYX"})
+    run("b.tif", "z_constant.tif")
+    images = rows(tmp_path / "out", "images.csv")
+    assert [row["in_focus"] for row in images] == ["True", "False", ""]
 
 
 def test_a_large_image_is_said_to_be_too_large_for_it(run):

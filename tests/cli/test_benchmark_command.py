@@ -27,6 +27,16 @@ def test_benchmark_prints_the_table_and_writes_the_report(benchmark, tmp_path):
     assert [case["size"] for case in record["cases"]] == [64, 96]
 
 
+def test_benchmark_shows_the_batches_where_there_are_any(benchmark, tmp_path):
+    how = ("--sizes", "64", "--backends", "torch", "--precisions", "float32", "--no-files")
+    assert "Batch" not in benchmark(*how)[1]
+    status, said, _ = benchmark(*how, "--batches", "auto, 4")
+    assert status == 0
+    assert "Batch" in said
+    record = json.loads((tmp_path / "out" / "benchmark.json").read_text())
+    assert [case["batch"] for case in record["cases"]] == [1, 4]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -36,6 +46,8 @@ def test_benchmark_prints_the_table_and_writes_the_report(benchmark, tmp_path):
         ("--precisions", "float7"),
         ("--device", "cuda:99"),
         ("--repeats", "0"),
+        ("--batches", "0"),
+        ("--batches", "some"),
         ("no_such_model",),
     ],
 )

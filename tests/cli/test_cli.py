@@ -1,3 +1,4 @@
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import tifffile
 
 from napari_spheroseg import __version__, models
 from napari_spheroseg.cli import main
+from napari_spheroseg.inference import reservation
+from napari_spheroseg.inference.predictor import Predictor
 from napari_spheroseg.models import Preparation
 from napari_spheroseg.segmentation.settings import PostProcessing
 
@@ -60,6 +63,38 @@ def test_segment_exits_1_and_lists_each_input_that_failed(segment, folder):
     assert "c.tif" in complaints[0]
     assert "d.png" in complaints[1]
     assert "2 of 4 images failed" in said
+
+
+@pytest.fixture
+def booked(monkeypatch):
+    """What runs have booked."""
+    made = []
+
+    @contextlib.contextmanager
+    def reserve(device, gigabytes):
+        made.append((device, gigabytes))
+        yield
+
+    monkeypatch.setattr(reservation, "reserve", reserve)
+    return made
+
+
+def test_a_booking_that_is_left_to_the_plan_is_what_the_first_image_needs(
+    segment, folder, booked, bright, image
+):
+    (folder / "a.tif").write_text("damaged: the next one is the first")
+    assert segment(folder, "--reserve", "auto")[0] == 1
+    plan = Predictor(models.load(bright), "cpu").plan(image.shape)
+    assert booked == [("cpu", plan.device_gb + plan.host_gb)]
+    assert booked[0][1] > 0
+
+
+def test_a_booking_is_a_number_or_left_to_the_plan(segment, folder, booked, tmp_path):
+    assert segment(folder, "--reserve", "1.5")[0] == 0
+    assert booked == [("cpu", 1.5)]
+    status, _, complaints = segment(folder, "--reserve", "some")
+    assert (status, len(complaints)) == (2, 1)
+    assert "Give GB, or auto." in complaints[0]
 
 
 def test_a_missing_file_is_an_input_that_failed(segment, folder):

@@ -106,13 +106,6 @@ def test_the_result_of_a_restored_image_is_not_joined_with_another(segment, imag
     assert not segment(image).continues(segment(image, restore=lifting))
 
 
-def test_a_large_image_is_to_be_restored_before(image, bright, lifting, tmp_path):
-    with pytest.raises(BadSetting, match="restore_focus"):
-        ss.segment_large(
-            image, tmp_path, str(bright), device="cpu", backend="torch", restore=lifting
-        )
-
-
 @pytest.mark.parametrize("setting", [{"intensity": "columns"}, {"normalise": "standard"}], ids=str)
 def test_a_large_image_is_not_scaled_by_what_only_a_whole_plane_tells(
     setting, image, bright, tmp_path

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..inference.frames import Frames
+from ..inference.frames import Frames, Index
 from ..inference.predictor import Predictor
 from ..readwrite.images import ImageFile
-from ..restoration.focus import FocusScore, warn_out_of_focus
-from ..segmentation.focus import with_focus
+from ..restoration.focus import FocusScore
+from ..segmentation.focus import focus_warnings, with_focus
 from ..segmentation.large.result import LargeSegmentation
 from ..segmentation.recipe import Recipe
 from ..segmentation.result import Segmentation
@@ -171,10 +171,8 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
             discard(job.folder, written_by(item.stem, names))
             raise
     table = result.table
-    if focus := _focus(result):
-        warnings += focus.warnings
-        if blurred := warn_out_of_focus(table["focus_score"], focus.threshold):
-            warnings += (blurred,)
+    if isinstance(result, Segmentation) and result.focus:
+        warnings += result.focus.warnings + focus_warnings(result)
     if tracking and "t" in table and isinstance(result, Segmentation):
         table = table.assign(track=table["label"])
     return Done(
@@ -187,17 +185,13 @@ def finish(result: Result, item: Item, mark: str, seconds: float, job: Job) -> D
     )
 
 
-def _focus(result: Result) -> FocusScore | None:
-    return result.focus if isinstance(result, Segmentation) else None
-
-
 def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     """A row for every frame: objects, share of it that they cover, their mean diameter."""
     size = result.settings.pixel_size
     unit = "px" if size is None else "um"
     area = math.prod(result.frames.plane_shape) * (1 if size is None else math.prod(size))
     frames = result.frames
-    focus = _focus(result)
+    focus = result.focus if isinstance(result, Segmentation) else None
     rows = []
     for index in result.settings.frames or frames.indices():
         place, own = of_frame(table, frames.leading_axes, index)
@@ -209,11 +203,18 @@ def _images(result: Result, table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
                 "objects": len(own),
                 "area_covered_percent": _rounded(covered),
                 f"mean_diameter_{unit}": _rounded(diameter),
-                **({"focus_score": _rounded(focus.fields[index].score)} if focus else {}),
+                **(_in_focus(focus, index) if focus else {}),
                 **counts(own),
             }
         )
     return tuple(rows)
+
+
+def _in_focus(focus: FocusScore, index: Index) -> dict[str, Any]:
+    """Score of a frame, and whether it is in focus: nothing is said of one that shows nothing."""
+    score = focus.fields[index].score
+    in_focus = None if math.isnan(score) else score >= focus.threshold
+    return {"focus_score": _rounded(score), "in_focus": in_focus}
 
 
 def _rounded(value: float) -> float | None:

@@ -49,7 +49,7 @@ def info(
         print(models.info(name).model_dump_json(indent=2))
         return
     for each in models.open_collection(name).entries.values():
-        about = each.reason or (each.metadata.title if each.metadata else "a classifier")
+        about = each.reason or (each.metadata.title if each.metadata else "runs from where it is")
         print(f"{each.key:20s} {each.state:16s} {about}")
 
 

@@ -217,6 +217,8 @@ def restore_steps(
         indices,
         partial(restore_if_blurred, predictor, judge=judge, keep_range=recipe.keep_range, **how),
         lambda plane: Restored(unchanged(plane, **how), 1.0),
+        predictor,
+        recipe.preparation(),
     )
     recipe = recipe.replace(
         axes=frames.axes,

@@ -100,7 +100,7 @@ def _same(known: FocusScore, result: Segmentation, scale: float) -> bool:
     return a.data is b.data and same and known.recipe.get("scale", 1.0) == scale
 
 
-def focus_warning(result: Segmentation) -> str:
+def focus_warnings(result: Segmentation) -> tuple[str, ...]:
     """What to tell of objects and frames that are too blurred to measure; empty if none is.
 
     Parameters
@@ -109,17 +109,22 @@ def focus_warning(result: Segmentation) -> str:
         With its `focus`, or nothing is told.
     """
     if result.focus is None:
-        return ""
+        return ()
     focus, told = result.focus, []
     objects = result.table["focus_score"] if len(result.table) else None
     if objects is not None and (said := warn_out_of_focus(objects, focus.threshold)):
-        told.append(f"{said}.")
+        told.append(said)
     blurred = sorted(i for i, each in focus.fields.items() if each.score < focus.threshold)
     if blurred and () not in blurred:
-        told.append(f"Out of focus on the whole: {_named(blurred, result.frames.leading_axes)}.")
+        told.append(f"Out of focus on the whole: {_named(blurred, result.frames.leading_axes)}")
     elif blurred and objects is None:
-        told.append("The image is out of focus.")
-    return " ".join(told)
+        told.append("The image is out of focus")
+    return tuple(told)
+
+
+def focus_warning(result: Segmentation) -> str:
+    """`focus_warnings` as sentences, one after the other."""
+    return " ".join(f"{told}." for told in focus_warnings(result))
 
 
 def _named(frames: list[tuple[int, ...]], axes: str) -> str:

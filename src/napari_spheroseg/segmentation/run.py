@@ -75,6 +75,8 @@ def segment_steps(
         indices,
         partial(_see, predictor=predictor, restore=restore, recipe=recipe),
         partial(_nothing, outputs=len(predictor.model.metadata.outputs)),
+        predictor,
+        recipe.preparation(),
     )
     recipe = recipe.replace(
         axes=frames.axes,

@@ -216,3 +216,10 @@ def test_the_channel_and_the_slice_go_along_into_the_segment_widget(focus, image
     focus.wait(lambda: "TCYX labels" in focus.names and segment.run.text == "Run")
     recipe = focus.layer("TCYX labels").metadata["spheroseg"]
     assert (recipe["axes"], recipe["channel"], recipe["frames"]) == ("TCYX", 1, [[1]])
+
+
+def test_the_widget_says_where_restoring_can_harm_a_segmentation(focus):
+    caution = focus.widget.segmenting.caution
+    assert "can be segmented a little worse" in caution.value
+    assert caution.native.wordWrap()
+    assert caution.native.isVisibleTo(focus.widget.native)

@@ -12,6 +12,7 @@ from ...errors import UnknownName, UnreadableFile, UnsafeFile, WrongWeights
 from ...extras import require
 from ..formats.skops_file import load_skops
 from ..model import sha256_of
+from .kinds import Kind
 
 PICKLED = (".pkl", ".pickle", ".joblib")
 SKOPS, ONNX = ".skops", ".onnx"
@@ -19,22 +20,29 @@ CLASSIFIERS = (ONNX, SKOPS, *PICKLED)
 """Endings of what is no network of ours."""
 
 
-def check_loadable(key: str, weights: Path, network: str, package: str) -> None:
+def check_loadable(key: str, weights: Path, kind: Kind) -> None:
     """Refuse what is no network of ours, without reading it.
 
     Raises
     ------
     UnsafeFile
         It is a pickle.
-    MissingPackage, WrongWeights
+    MissingPackage, WrongWeights, UnknownName
         Something else would have to run it.
     """
     if weights.suffix.lower() in PICKLED:
         raise _unsafe(weights)
-    if package:
-        require(package, purpose=f"'{key}'")
-        raise UnknownName(f"There is no network '{package}' here", hint="Use HiTMicTools for it.")
-    if not network:
+    if kind.package:
+        require(kind.package, purpose=f"'{key}'")
+        raise WrongWeights(
+            f"'{key}' is a detector of places, not a network of ours",
+            hint=f"Open it with collection.detector('{key}').",
+        )
+    if kind.task == "detection":
+        raise UnknownName(
+            f"'{key}' is a network of RF-DETR that is not run here", hint="Use HiTMicTools for it."
+        )
+    if not kind.network:
         raise WrongWeights(
             f"'{key}' is a classifier of measurements, not a network",
             hint=f"Open it with collection.classifier('{key}').",

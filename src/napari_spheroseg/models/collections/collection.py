@@ -18,7 +18,8 @@ from ..formats.archive import Archive
 from ..metadata import ModelMetadata
 from ..model import Model, sha256_of
 from .classifiers import CLASSIFIERS, open_classifier
-from .hitmictools import load_described
+from .detectors import Detector, open_detector
+from .hitmictools import load_described, read_description, settings_of
 from .kinds import KINDS
 from .manifest import Manifest
 
@@ -119,6 +120,36 @@ class Collection:
         with unpacked(self.path, [name]) as folder:
             return open_classifier(key, folder / name, allow)
 
+    def detector(self, key: str) -> Detector:
+        """Open a detector of places, for `restoration.flags.flag_places`.
+
+        Parameters
+        ----------
+        key : str
+            As ``oof_detector``.
+
+        Raises
+        ------
+        MissingPackage
+            RF-DETR is not installed.
+        UnreadableFile, UnsafeFile, WrongWeights, BadSetting, UnknownName, UnfitModel
+            It cannot be opened.
+        """
+        self._check(key)
+        if key not in self.detectors:
+            raise WrongWeights(f"'{key}' is no detector", hint=f"Use load('{key}').")
+        given = self._described[key]
+        settings = settings_of(given)
+        with unpacked(self.path, _files_of(given)) as folder:
+            described = given.get("model_metadata")
+            return open_detector(
+                f"{self.path}#{key}",
+                folder / str(given.get("model_path", "")),
+                read_description(folder / str(described)) if described else {},
+                settings["inferer_args"],
+                settings["classes"],
+            )
+
     def checksum(self, key: str) -> str:
         """SHA-256 of the file of a classifier of measurements, one of `classifiers`."""
         name = str(self._described[key]["model_path"])
@@ -134,6 +165,11 @@ class Collection:
             if not KINDS[key].network
             and str(given.get("model_path", "")).lower().endswith(CLASSIFIERS)
         )
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Keys of its detectors of places."""
+        return tuple(key for key in self._described if KINDS[key].package)
 
     def sample(self, key: str) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
         """Image and expected labels that came with a model; None where none did."""

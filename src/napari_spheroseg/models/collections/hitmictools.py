@@ -206,7 +206,7 @@ def load_described(
     key = key_of(name)
     kind = KINDS[key]
     weights = folder / _path(given, "model_path", key)
-    check_loadable(key, weights, kind.network, kind.package)
+    check_loadable(key, weights, kind)
     described = read_description(folder / _path(given, "model_metadata", key))
     state = read_state(weights)
     network, arguments = _build(kind.network, _dict(described, "model_args"), state, weights.name)

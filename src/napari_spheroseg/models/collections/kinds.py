@@ -22,7 +22,7 @@ class Kind:
     task, network : str
         Ours; no network where it is not one that we build.
     package : str
-        What it needs beside torch.
+        What runs it, where it is not one that we build.
     """
 
     stem: str
@@ -64,12 +64,7 @@ KINDS = {
         "RFDETR-oof_detector", "oof-detector", "Out-of-focus detector", "detection", "", _RFDETR
     ),
     "sc_segmenter": Kind(
-        "RFDETRSegm-sc_segmenter",
-        "sc-segmenter",
-        "Single-cell segmenter",
-        "detection",
-        "",
-        _RFDETR,
+        "RFDETRSegm-sc_segmenter", "sc-segmenter", "Single-cell segmenter", "detection"
     ),
 }
 

@@ -139,6 +139,9 @@ def _examine(collection: Collection, key: str) -> Entry:
         if key in collection.classifiers and not is_pickled:
             collection.classifier(key)
             return Entry(key, "loadable", settings=settings)
+        if key in collection.detectors:
+            collection.detector(key)
+            return Entry(key, "loadable", settings=settings)
         metadata = collection.load(key).metadata
         return Entry(key, "loadable", metadata=metadata, settings=settings)
     except SpherosegError as error:

@@ -81,7 +81,7 @@ def _names(collection: Collection, name: str | None) -> dict[str, str]:
         first = next((e.reason for e in collection.entries.values() if e.reason), "")
         raise WrongWeights(
             f"{collection.path.name} holds no model to install ({reasons})",
-            hint=first or "A classifier of measurements runs from where it is, with classify.",
+            hint=first or "Classifiers of measurements, and detectors, run from where they are.",
         )
     if name is not None and len(keys) == 1:
         return {keys[0]: name}
@@ -95,7 +95,7 @@ def _tried(collection: Collection, key: str, folder: Path) -> Installed:
     model: Model = load(folder)
     sample = collection.sample(key) or (None, None)
     passed_over = tuple(
-        f"'{each.key}': {each.reason or 'a classifier of measurements runs from the collection'}"
+        f"'{each.key}': {each.reason or 'it runs from the collection and is not installed'}"
         for each in collection.entries.values()
         if each.metadata is None
     )

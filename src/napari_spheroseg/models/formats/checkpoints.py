@@ -22,7 +22,7 @@ from ...errors import UnreadableFile, UnsafeFile, WrongWeights
 StateDict = dict[str, Tensor]
 
 _PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
-_STATE_KEYS = ("model_state_dict", "state_dict")
+_STATE_KEYS = ("model_state_dict", "state_dict", "model")
 GRAPHS = {".onnx": "ONNX file", ".xml": "OpenVINO IR"}
 _MEASURED = (".skops", ".joblib")
 _MOST_TIMES, _MOST_BEYOND = 10, 64 << 20
@@ -35,9 +35,9 @@ def read_state(path: Path) -> StateDict:
     Parameters
     ----------
     path : Path
-        safetensors; a torch file that holds a state_dict: bare, or under ``model_state_dict``
-        or ``state_dict`` among whatever a training script saved; a TorchScript archive; an ONNX
-        file; or the ``.xml`` of OpenVINO's IR. What a file is shows in its suffix.
+        safetensors; a torch file that holds a state_dict: bare, or under ``model_state_dict``,
+        ``state_dict`` or ``model`` among whatever a training script saved; a TorchScript archive;
+        an ONNX file; or the ``.xml`` of OpenVINO's IR. What a file is shows in its suffix.
 
     Returns
     -------

@@ -23,8 +23,9 @@ from ..run import complete, open_predictor
 from .describe import Description
 from .objects import find_objects
 from .output import Output
+from .restored import Restorer, check_by_window, restored
 from .result import LargeSegmentation
-from .room import Room, room
+from .room import Room, Scratch, room
 from .scale import look
 from .source import Source, read_by_block
 
@@ -63,16 +64,8 @@ def segment_large_steps(
     -------
     LargeSegmentation
     """
-    if recipe.restore is not None:
-        raise BadSetting(
-            "Images that are segmented by window cannot be restored on the way",
-            hint="Restore them first, with restore_focus or 'spheroseg restore'.",
-        )
-    if recipe.intensity == "columns" or recipe.normalise == "standard":
-        raise BadSetting(
-            f"'{recipe.model}' wants all of an image to be looked at before any of it is seen",
-            hint="Segment a region, or an image of fewer than 64 megapixels.",
-        )
+    check_by_window(recipe.preparation(), recipe.model)
+    restorer = Restorer.of(recipe, predictor)
     if not output.as_tiff:
         require_zarr()
     wanted = _wanted(frames, recipe)
@@ -83,7 +76,8 @@ def segment_large_steps(
     )
     with room(output.folder, block) as place:
         description = Description(frames, recipe, place.array(frames.shape, np.int32))
-        work = _segment(read_by_block(frames), wanted, predictor, recipe, place, description)
+        blocks = read_by_block(frames)
+        work = _segment(blocks, wanted, predictor, restorer, recipe, place, description)
         begun: set[Index] = set()
         done, index = 0, wanted[0] if wanted else ()
         for done, index in enumerate(work, start=1):
@@ -94,7 +88,8 @@ def segment_large_steps(
         writing = output.write(found, frames.leading_axes, recipe, place.folder)
         yield from (Step(done, done + 1, index) for _ in writing)
         yield Step(done + 1, done + 1, index)
-    warnings = description.warnings(len(wanted)) + say_concessions(predictor)
+    ran = [predictor] if restorer is None else [restorer.predictor, predictor]
+    warnings = sum(map(say_concessions, ran), description.warnings(len(wanted)))
     return LargeSegmentation(frames, recipe, output.labels, found.polygons, found.table, warnings)
 
 
@@ -111,6 +106,7 @@ def _segment(
     frames: Frames,
     wanted: list[Index],
     predictor: Predictor,
+    restorer: Restorer | None,
     recipe: Recipe,
     place: Room,
     found: Description,
@@ -126,14 +122,21 @@ def _segment(
             place.expect(1)
             yield index
             continue
-        looks = Steps(look(predictor, source, preparation, settings, place))
+        seen, kept = source, list[Scratch]()
+        if restorer is not None:
+            restoring = Steps(restored(source, restorer, place))
+            for _ in restoring:
+                yield index
+            seen, kept = restoring.result
+        looks = Steps(look(predictor, seen, preparation, settings, place))
         for _ in looks:
             yield index
         for objects in find_objects(looks.result, settings, place, found.too_large):
             if objects is not None:
                 found.add(index, source, objects)
             yield index
-        looks.result.array.delete()
+        for each in (looks.result.array, *kept):
+            each.delete()
         found.nest(index)
 
 

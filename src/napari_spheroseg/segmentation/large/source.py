@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -79,11 +79,14 @@ class Source:
         The plane.
     box : (slice, slice)
         The part.
+    seen : callable, optional
+        Gives what a model sees of a window of the plane, where that is not the values as they are.
     """
 
     frames: Frames
     index: Index
     box: Box
+    seen: Callable[[Box], NDArray[Any]] | None = None
 
     @classmethod
     def of(cls, frames: Frames, index: Index) -> Source:
@@ -99,19 +102,27 @@ class Source:
 
     def raw(self, box: Box) -> NDArray[Any]:
         """Values as they are, (y, x) or (y, x, 3)."""
+        return self.frames.window(self.index, self._placed(box))
+
+    def values(self, box: Box) -> NDArray[Any]:
+        """Values as a model sees them, (y, x) or (y, x, 3)."""
+        return self.raw(box) if self.seen is None else self.seen(self._placed(box))
+
+    def _placed(self, box: Box) -> Box:
+        """Where a window lies in the plane."""
         y, x = (
             slice(whole.start + part.start, whole.start + part.stop)
             for whole, part in zip(self.box, box, strict=True)
         )
-        return self.frames.window(self.index, (y, x))
+        return y, x
 
     def grey(self, box: Box) -> NDArray[Any]:
         """What intensities are measured on."""
         return as_grey(self.raw(box))
 
     def window(self, box: Box) -> NDArray[Any]:
-        """Values that are all numbers: others count as the plane's lowest."""
-        plane = _as_grey_values(self.raw(box))
+        """Values as a model sees them, all numbers: others count as the plane's lowest."""
+        plane = _as_grey_values(self.values(box))
         if plane.dtype.kind != "f":
             return plane
         good = np.isfinite(plane)
@@ -126,11 +137,11 @@ class Source:
         BadImage
             No value is a number, and the plane is the only one.
         """
-        size = int(np.prod(self.shape)) * self._samples
+        size = int(np.prod(self.shape)) * self.samples
         step, samples = sample_step(size), []
         lows, highs = [], []
         for box in boxes(self.shape, 2 * _BLOCK):
-            plane = _as_grey_values(self.raw(box))
+            plane = _as_grey_values(self.values(box))
             first = [-side.start % step for side in box]
             samples.append(plane[first[0] :: step, first[1] :: step].ravel())
             numbers = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
@@ -145,8 +156,9 @@ class Source:
         return Survey(sample, min(lows), max(highs), has_number=True)
 
     @cached_property
-    def _samples(self) -> int:
-        first = self.raw((slice(0, 1), slice(0, 1)))
+    def samples(self) -> int:
+        """Values a pixel that a model sees: 3 of RGB, else 1."""
+        first = self.values((slice(0, 1), slice(0, 1)))
         return first.shape[2] if first.ndim == 3 else 1
 
     def check(self) -> None:
@@ -164,11 +176,7 @@ class Source:
 
     def part(self, box: Box) -> Source:
         """A window as a plane of its own, with the grey values of the whole."""
-        y, x = (
-            slice(whole.start + part.start, whole.start + part.stop)
-            for whole, part in zip(self.box, box, strict=True)
-        )
-        part = replace(self, box=(y, x))
+        part = replace(self, box=self._placed(box))
         part.__dict__["survey"] = self.survey
         return part
 

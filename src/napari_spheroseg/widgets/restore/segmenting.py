@@ -16,6 +16,11 @@ from ..where import FIELDS
 from .choices import Choices
 
 PLUGIN, SEGMENT = "napari-spheroseg", "Segment spheroids"
+CAUTION = (
+    "Sharp or slightly blurred images can be segmented a little worse once they are restored: "
+    "compare first."
+)
+"""What measurements in docs/restore.md say."""
 
 
 class WithSegmentation(Container):
@@ -33,6 +38,8 @@ class WithSegmentation(Container):
         Segments the slice on screen before and after.
     then_segment : PushButton
         Runs restoring and segmenting as one.
+    caution : Label
+        That restoring is not always for the better.
     sentence : Label
         What the segmentation makes of restoring.
     other : Signal
@@ -63,11 +70,18 @@ class WithSegmentation(Container):
             tooltip="One pipeline, in the widget Segment spheroids: each slice is restored with "
             "the model's own scaling, then segmented. Its recipe says so.",
         )
-        self.sentence = text("sentence")
+        self.caution, self.sentence = text("caution"), text("sentence")
+        self.caution.value = CAUTION
         self.form = Container(widgets=[self.segmenter], labels=True)
         self.form.margins = (0, 0, 0, 0)
         super().__init__(
-            widgets=[self.form, row(self.compare, self.then_segment), self.sentence], labels=False
+            widgets=[
+                self.form,
+                self.caution,
+                row(self.compare, self.then_segment),
+                self.sentence,
+            ],
+            labels=False,
         )
         self.margins = (0, 0, 0, 0)
         self.segmenter.changed.connect(self.other.emit)
