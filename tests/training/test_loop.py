@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_spheroseg.errors import SpherosegError
+from napari_spheroseg.errors import BadSetting, SpherosegError
 from napari_spheroseg.training.learning import Learner
 from napari_spheroseg.training.loop import InOrder, Keeper, Log, Stopped, best_weights, fit
 from napari_spheroseg.training.settings import CPU, Learning
@@ -88,6 +88,8 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
     for epoch, loss in enumerate([0.9, math.nan, 0.8, 0.85]):
         trainer = SimpleNamespace(
             callback_metrics={"val_loss": loss},
+            is_global_zero=True,
+            strategy=SimpleNamespace(reduce_boolean_decision=lambda wish, all: wish),
             save_checkpoint=lambda path, epoch=epoch: path.write_text(str(epoch)),
         )
         keeper.on_train_epoch_end(trainer, None)
@@ -133,6 +135,29 @@ def test_the_process_is_as_strict_about_determinism_as_before(tmp_path):
     before = torch.get_deterministic_debug_mode()
     fit(learner(SHORT.replace(epochs=1)), Doubled(), None, tmp_path, machine=CPU)
     assert torch.get_deterministic_debug_mode() == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"precision": "8-bit"},
+        {"precision": "transformer-engine"},
+        {"strategy": "by hand"},
+        {"strategy": "single_tpu"},
+        {"strategy": "fsdp"},
+        {"accelerator": "abacus"},
+        {"accelerator": "tpu"},
+        {"devices": 0},
+        {"devices": "some"},
+    ],
+    ids=str,
+)
+def test_a_machine_that_there_is_not_is_told_in_a_sentence_with_a_hint(wrong, tmp_path):
+    strict = torch.get_deterministic_debug_mode()
+    with pytest.raises(BadSetting, match=r"cannot run as machine says: .* Leave accelerator"):
+        fit(learner(), Doubled(), None, tmp_path, machine=CPU.replace(**wrong))
+    assert torch.get_deterministic_debug_mode() == strict
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interruption_is_passed_on_and_the_next_one_is_heard(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 import time
 
@@ -16,7 +17,7 @@ from napari_spheroseg.errors import BadSetting, Cancelled, MissingPackage, Spher
 from napari_spheroseg.training.process import train_here
 from napari_spheroseg.training.runs import Run, Status
 from napari_spheroseg.training.settings import Data
-from napari_spheroseg.training.start import train
+from napari_spheroseg.training.start import follow, train
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -138,6 +139,29 @@ def test_a_run_that_was_cancelled_and_killed_ends_like_one_that_was_not(finished
         assert ends[0] == pytest.approx(ends[1], abs=1e-4)
     weights = [models.load(each.model).metadata.sha256 for each in (run, finished)]
     assert weights[0] == weights[1]
+
+
+@pytest.fixture
+def ended():
+    """A process that ended without a word."""
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    process.wait()
+    return process
+
+
+def test_who_starts_a_run_second_leaves_it_to_the_first(tiny, ended, tmp_path):
+    run = Run.create(tiny, tmp_path / "run")
+    run.write_status(Status(state="running", step=3))
+    with run.held():
+        with pytest.raises(BadSetting, match="running in another process"):
+            list(follow(run, ended))
+        assert (run.status.state, run.status.step) == ("running", 3)
+
+
+def test_a_process_that_ends_without_a_word_has_failed(tiny, ended, tmp_path):
+    run = Run.create(tiny, tmp_path / "run")
+    assert [each.state for each in follow(run, ended)] == ["failed"]
+    assert "log.txt" in run.status.message
 
 
 def test_data_without_objects_fail_with_a_sentence(tiny, nothing_to_learn, tmp_path):

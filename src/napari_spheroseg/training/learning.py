@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -33,6 +34,7 @@ class Learner(pl.LightningModule):
         self.average = AveragedModel(
             network, multi_avg_fn=self._average, use_buffers=settings.average_grows
         )
+        self.average.requires_grad_(False)  # processes would wait for each other's gradients of it
 
     def _average(self, average: Any, now: Any, steps: Tensor | int) -> None:
         decay = self.settings.average
@@ -47,24 +49,55 @@ class Learner(pl.LightningModule):
         Raises
         ------
         SpherosegError
-            It is no number.
+            It is no number, here or in another process.
         """
         # dropout draws from the step's number: a resumed run does as it would have
-        torch.manual_seed(self.settings.seed + 1_000_003 * (self.global_step + 1))
+        batches = self.global_step * self.trainer.world_size + self.trainer.global_rank
+        torch.manual_seed(self.settings.seed + 1_000_003 * (batches + 1))
         seen, *truth = batch
         loss = self.loss(self.network(seen), *truth)
-        if not torch.isfinite(loss):
+        # a process that ended alone would leave the others waiting for its gradients
+        if not self.trainer.strategy.reduce_boolean_decision(bool(torch.isfinite(loss))):
             raise SpherosegError(
                 f"The loss became {loss.item()} at step {self.global_step}",
                 hint="Start anew with a smaller learning rate.",
             )
-        self.log("loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(seen))
+        size = len(seen)
+        self.log(
+            "loss", loss.detach(), on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+        )
         return loss
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"]) * self._warmth()
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
         """Step, then average: before any callback that may save."""
-        super().optimizer_step(*arguments, **options)
+        with self._warming_up():
+            super().optimizer_step(*arguments, **options)
         self.average.update_parameters(self.network)
+
+    @contextmanager
+    def _warming_up(self) -> Iterator[None]:
+        """A smaller learning rate for a step, so that what waits for a plateau sees its own."""
+        groups, warmth = self.trainer.optimizers[0].param_groups, self._warmth()
+        rates = [group["lr"] for group in groups]
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate * warmth
+        try:
+            yield
+        finally:
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
+
+    def _warmth(self) -> float:
+        """Part of the optimiser's learning rate that counts: other schedules set it themselves."""
+        settings = self.settings
+        if settings.schedule != "plateau":
+            return 1.0
+        return min(1.0, (self.global_step + 1) / (settings.warm_up + 1))
 
     def on_validation_end(self) -> None:
         """Step the schedule that waits for a plateau: Lightning would after the epoch is saved."""

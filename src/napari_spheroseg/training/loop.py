@@ -12,10 +12,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..errors import SpherosegError
+from ..errors import BadSetting, SpherosegError, brief
 from .learning import Learner
 from .settings import Machine
 
@@ -27,7 +30,8 @@ class Stopped(Exception):
 class Keeper(pl.Callback):
     """Saves ``last.ckpt`` after every epoch and on a stop, and ``best.ckpt`` when it is better.
 
-    Each is written beside and renamed, so that a full disk or a crash loses neither.
+    Each is written beside and renamed, so that a full disk or a crash loses neither. Of several
+    processes the first does so; they stop after the same step.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ class Keeper(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Stop where that is asked for; after the last batch of an epoch, its validation is due."""
-        if not trainer.is_last_batch and self.stop():
+        if not trainer.is_last_batch and self._asked_to_stop(trainer):
             self._save(trainer, "last.ckpt")
             raise Stopped
 
@@ -67,14 +71,18 @@ class Keeper(pl.Callback):
             self.best = score
             self._save(trainer, "best.ckpt")
         self._save(trainer, "last.ckpt")
-        if self.stop():
+        if self._asked_to_stop(trainer):
             raise Stopped
+
+    def _asked_to_stop(self, trainer: pl.Trainer) -> bool:
+        return bool(trainer.strategy.reduce_boolean_decision(self.stop(), all=False))
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
         beside = self.folder / f".{name}.part"
         try:
-            trainer.save_checkpoint(beside)
-            beside.replace(self.folder / name)
+            trainer.save_checkpoint(beside)  # all take part in it
+            if trainer.is_global_zero:
+                beside.replace(self.folder / name)
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise SpherosegError(
@@ -94,6 +102,7 @@ class Log(pl.Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Append a line."""
         scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -164,10 +173,13 @@ def fit(
 
     Raises
     ------
+    BadSetting
+        Lightning cannot run as `machine` says.
     Stopped
         `stop` said so; ``last.ckpt`` holds everything.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # importing it set it to INFO
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # importing it set it to INFO
     warnings.filterwarnings("ignore", module="lightning")  # advice, such as to use more processes
     settings, machine = task.settings, machine or Machine()
     if machine.channels_last:
@@ -175,8 +187,8 @@ def fit(
     if machine.compile:
         task.network.compile()
     strict, on_interrupt = torch.get_deterministic_debug_mode(), signal.getsignal(signal.SIGINT)
-    trainer = pl.Trainer(
-        **machine.model_dump(exclude={"channels_last", "workers", "compile", "cache_gb"}),
+    trainer = _trainer(
+        machine,
         max_epochs=settings.epochs,
         gradient_clip_val=settings.clip,
         callbacks=[*callbacks, Keeper(folder, None if validation is None else monitor, stop)],
@@ -201,11 +213,36 @@ def fit(
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
+    except Stopped:
+        raise
     except SystemExit as end:  # so it ends on Ctrl+C, which it does not hear any more
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from end
+    except Exception:
+        if (launcher := trainer.strategy.launcher) is not None:
+            # the other processes may wait for this one, and hear nothing meanwhile
+            launcher.kill(getattr(signal, "SIGKILL", signal.SIGTERM))
+        raise
     finally:
         torch.set_deterministic_debug_mode(strict)  # the trainer set it for the whole process
+
+
+def _trainer(machine: Machine, **options: Any) -> pl.Trainer:
+    """Lightning's trainer on a machine that there is."""
+    strict = torch.get_deterministic_debug_mode()
+    asked = machine.model_dump(exclude={"channels_last", "workers", "compile", "cache_gb"})
+    try:
+        trainer = pl.Trainer(**asked, **options)
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
+        torch.set_deterministic_debug_mode(strict)  # it may have been set before it failed
+        raise BadSetting(
+            f"Training cannot run as machine says: {brief(error)}",
+            hint="Leave accelerator, devices, strategy or precision out; then they are chosen.",
+        ) from error
+    if isinstance(trainer.strategy, DDPStrategy):
+        # published networks have layers that nothing uses, and a frozen encoder does not learn
+        trainer.strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+    return trainer
 
 
 def best_weights(folder: Path) -> dict[str, Tensor]:

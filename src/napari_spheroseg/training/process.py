@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SpherosegError, reason
 from ..extras import require
 from .runs import Run
+from .settings import Machine
 
 if TYPE_CHECKING:
     from ..models import ModelMetadata
+    from .pairs import Dataset
 
 Tell = Callable[[str], Any]
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # Lightning's own, torchrun's, Slurm's
 
 
 def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
     """Train in this process until the end, a stop, or an error; then write the model.
+
+    Where several processes train together, each comes here; the first alone holds the run, tells
+    and writes.
 
     Parameters
     ----------
@@ -34,13 +40,17 @@ def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
     Returns
     -------
     ModelMetadata or None
-        Of the model in ``run.model``; None where it was stopped.
+        Of the model in ``run.model``; None where it was stopped, and in a process that helps.
 
     Raises
     ------
     SpherosegError
         It cannot go on; checkpoints are kept, and the status says why.
     """
+    if _helps(run.settings.machine):
+        with _signals(run.stop):
+            _learn(run, lambda _: None, leads=False)
+        return None
     with run.held(), _signals(run.stop):
         steps = run.settings.steps
         run.write_status(run.status.replace(state="running", message="Reading", steps=steps))
@@ -55,12 +65,29 @@ def train_here(run: Run, tell: Tell = lambda _: None) -> ModelMetadata | None:
         return metadata
 
 
+def _helps(machine: Machine) -> bool:
+    """Whether this process was started to train beside the first of several."""
+    if machine.devices in (1, "1") and machine.num_nodes == 1:
+        return False  # the environment may speak of others, such as single runs side by side
+    return any(os.environ.get(name, "0") != "0" for name in _RANKS)
+
+
 def _train(run: Run, tell: Tell) -> ModelMetadata | None:
     require_trainer()
+    from .trained import write_model
+
+    learnt = _learn(run, tell, leads=True)
+    if learnt is None:
+        return None
+    tell("Measuring and writing the model")
+    return write_model(run, *learnt)
+
+
+def _learn(run: Run, tell: Tell, *, leads: bool) -> tuple[ModelMetadata, Dataset] | None:
+    """Train until the best checkpoint is there; None where it was stopped."""
     from .check import check_data
     from .loop import Stopped
     from .pairs import find_pairs
-    from .trained import write_model
     from .trainer import fit
     from .watch import Watch
 
@@ -71,15 +98,14 @@ def _train(run: Run, tell: Tell) -> ModelMetadata | None:
     check.raise_if_unusable()
     dataset = check.usable
     tell(check.summary)
-    watch = Watch(run, dataset.part("val"), settings.steps)
+    watching = (Watch(run, dataset.part("val"), settings.steps),) if leads else ()
     try:
         metadata = fit(
-            settings, dataset, run.folder, callbacks=(watch,), stop=lambda: run.wants_to_stop
+            settings, dataset, run.folder, callbacks=watching, stop=lambda: run.wants_to_stop
         )
     except Stopped:
         return None
-    tell("Measuring and writing the model")
-    return write_model(run, metadata, dataset)
+    return metadata, dataset
 
 
 def require_trainer() -> None:

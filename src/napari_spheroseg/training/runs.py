@@ -32,6 +32,7 @@ SETTINGS, STATUS, METRICS, STOP, LOG = (
     "stop",
     "log.txt",
 )
+_ASKED = 0.5  # seconds; who asks whether a run is alive holds it for a moment
 
 
 class Status(Settings):
@@ -245,7 +246,7 @@ class Run:
             Another process holds it.
         """
         try:
-            with self._lock.acquire(timeout=0):
+            with self._lock.acquire(timeout=_ASKED):
                 yield
         except Timeout:
             raise BadSetting(f"The run {self.name} is running in another process") from None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, SpherosegError
+from ..errors import BadSetting, Cancelled, SpherosegError
 from .process import require_trainer
 from .runs import LOG, Run, Status
 from .settings import TrainingSettings
@@ -48,7 +48,7 @@ def train(
     Raises
     ------
     BadSetting, UnreadableFile
-        The settings cannot be used.
+        The settings cannot be used, or the run goes on in another process.
     MissingPackage
         The extra ``train`` is not installed.
     SpherosegError
@@ -94,12 +94,20 @@ def _run_of(
 
 
 def follow(run: Run, process: subprocess.Popen[bytes]) -> Iterator[Status]:
-    """Status of a run, again and again until its process ends."""
+    """Status of a run, again and again until its process ends.
+
+    Raises
+    ------
+    BadSetting
+        Another process got it, and goes on.
+    """
     while process.poll() is None:
         yield run.status
         time.sleep(_LOOK_EVERY)
     status = run.status
     if status.state in ("waiting", "running", "stale"):  # it had no time to say why
+        if run.is_alive:
+            raise BadSetting(f"The run {run.name} is running in another process")
         message = f"The training process ended unexpectedly; see {run.folder / LOG}"
         run.write_status(status.replace(state="failed", message=message))
     yield run.status

@@ -100,9 +100,9 @@ class Watch(pl.Callback):
         for pair, each in zip(self.validated, task.validated, strict=False):
             by_source[pair.source].append(each["val_iou"])
         means = {f"iou {name}": round(float(np.mean(v)), 5) for name, v in by_source.items()}
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
         entry: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
-        entry |= {"seconds": round(time.time()), "learning_rate": rate, **scores, **means}
+        entry |= {"seconds": round(time.time()), "learning_rate": task.learning_rate}
+        entry |= scores | means
         with (self.run.folder / METRICS).open("ab+") as file:
             file.seek(0)
             whole = file.read()[-1:] in (b"", b"\n")  # a crash may have left half a line

@@ -13,6 +13,7 @@ import tifffile
 from napari_spheroseg import models
 from napari_spheroseg.training.runs import Run, Status, list_runs
 from napari_spheroseg.training.settings import Data, TrainingSettings
+from napari_spheroseg.widgets.durations import about
 from napari_spheroseg.widgets.train.run_panel import RunPanel
 from napari_spheroseg.widgets.train.widget import TrainWidget
 
@@ -366,6 +367,81 @@ def test_time_is_estimated_from_an_earlier_run(training, new_run):
     form.epochs.value, form.steps_per_epoch.value = 4, 150
     form.more.batch_size.value, form.more.crop.value = 8, 256
     assert "about 40 min" in form.estimate.value  # 600 steps of 2 s, of twice the samples
+
+
+def test_before_a_first_training_some_of_its_steps_are_timed(training):
+    form = training.widget.form
+    training.viewer.window._qt_window.show()
+    training.wait(lambda: form.timing.running, 10)
+    assert "being measured" in form.estimate.value
+    training.wait(lambda: not form.timing.running, 120)
+    assert "validation, judged by some steps timed here" in form.estimate.value
+    form.epochs.value, form.steps_per_epoch.value = 100, 1000
+    assert about(1e5 * form.timing.paces[0].seconds) in form.estimate.value
+    assert not form.timing.running
+
+
+@pytest.fixture
+def timed(training, monkeypatch):
+    """Shows the widget and waits until a process times steps: it does what the command does."""
+    started = []
+
+    def begin(command):
+        def start(settings):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            started.append(process)
+            return process
+
+        monkeypatch.setattr("napari_spheroseg.widgets.train.timing.start_timing", start)
+        training.viewer.window._qt_window.show()
+        training.wait(lambda: training.widget.form.timing.running, 10)
+        return started
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_nothing_is_timed_while_nobody_sees_the_widget(training):
+    training.qtbot.wait(1500)
+    assert not training.widget.form.timing.running
+
+
+def test_what_cannot_be_timed_is_known_once_it_runs_and_not_tried_again(training, timed):
+    timing, form = training.widget.form.timing, training.widget.form
+    started = timed([sys.executable, "-c", "raise SystemExit(1)"])
+    training.wait(lambda: not timing.running, 10)
+    assert "once it runs" in form.estimate.value
+    form.epochs.value = 9
+    training.qtbot.wait(1500)
+    assert len(started) == 1
+
+
+def test_another_network_is_timed_instead(training, timed):
+    form = training.widget.form
+    started = timed(SLEEP)
+    form.freeze_encoder.value = True
+    training.wait(lambda: len(started) == 2, 10)
+    assert started[0].poll() is not None
+    assert form.timing.running
+
+
+def test_a_training_that_starts_is_not_slowed_by_timing(training, folders, timed):
+    started = timed(SLEEP)
+    use_folders(training, folders)
+    training.start()
+    training.wait(lambda: len(list_runs()) == 1, 10)
+    assert started[0].poll() is not None
+    assert not training.widget.form.timing.running
+
+
+def test_closing_the_dock_ends_the_timing(training, timed):
+    started = timed(SLEEP)
+    training.dock.close()
+    training.wait(lambda: started[0].poll() is not None, 10)
+    training.qtbot.wait(1500)
+    assert len(started) == 1
 
 
 # --- runs -------------------------------------------------------------------------------------

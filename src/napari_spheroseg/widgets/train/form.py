@@ -11,7 +11,7 @@ from magicgui.widgets import ComboBox, Container, LineEdit
 from ... import models, networks
 from ...errors import BadSetting, SpherosegError
 from ...models.metadata import as_name
-from ...training.estimate import estimate_seconds
+from ...training.estimate import estimate_seconds, paces_of
 from ...training.installed import free_name
 from ...training.runs import list_runs
 from ...training.settings import Data, TrainingSettings
@@ -19,6 +19,7 @@ from .. import forms
 from ..durations import about
 from ..offered import first_model
 from ..parts import section, text
+from .timing import Timing
 
 _FEW = ("epochs", "steps_per_epoch", "learning_rate", "freeze_encoder")
 _MORE = ("batch_size", "crop")
@@ -66,6 +67,8 @@ class TrainingForm(Container):
         self.collapsible = section("More settings")
         self.collapsible.addWidget(self.more.native)
         self.estimate = text("estimate")
+        self.timing = Timing(self.native)
+        self.timing.changed.connect(self.refresh_estimate)
         self.start_from.changed.connect(self._choose_start)
         for each in (self.start_from, *self._few, *self.more):
             each.changed.connect(self.refresh_estimate)
@@ -116,18 +119,27 @@ class TrainingForm(Container):
         self._offer_name()
 
     def refresh_estimate(self) -> None:
-        """Say how long it will take, where an earlier run tells."""
+        """Say how long it will take, judged by an earlier run, or else by steps that are timed."""
         try:
             settings = TrainingSettings(data=_SOME, **self._checked())
         except SpherosegError as error:
             self.estimate.value = str(error)
             return
-        seconds = estimate_seconds(settings, list_runs())
-        self.estimate.value = f"{settings.steps} steps; " + (
-            "how long they take is known once it runs"
-            if seconds is None
-            else f"{about(seconds)}, judged by an earlier run"
-        )
+        self.estimate.value = f"{settings.steps} steps; {self._time(settings)}"
+
+    def _time(self, settings: TrainingSettings) -> str:
+        runs = list_runs()
+        seconds = estimate_seconds(settings, paces_of(runs))
+        if seconds is not None:
+            return f"{about(seconds)}, judged by an earlier run"
+        if not any(run.status.state == "running" for run in runs):  # which would slow them
+            self.timing.ask(settings)
+        seconds = estimate_seconds(settings, self.timing.paces)
+        if seconds is not None:
+            return f"{about(seconds)} and validation, judged by some steps timed here"
+        if self.timing.running:
+            return "how long they take is being measured…"
+        return "how long they take is known once it runs"
 
     def _starts(self, _: Any = None) -> list[tuple[str, str]]:
         ready, known = (

@@ -100,7 +100,7 @@ class RunWatch:
         if process is not None and process.poll() is not None:
             del self._processes[run.folder]
             status = run.status  # its last words may have come between
-            if status.state == "waiting":
+            if status.state == "waiting" and not run.is_alive:  # nobody else has begun it
                 status = self._never_began(run, status)
                 run.write_status(status)
         return status

@@ -113,6 +113,7 @@ class TrainWidget(Container):
         if isinstance(result, Checked):
             self._show_found(result)
         else:
+            self.form.timing.stop()  # it would slow the training
             self.panel.start(result)
             self.tabs.setCurrentIndex(1)
         yield
@@ -138,5 +139,6 @@ class TrainWidget(Container):
     def _closed(self) -> None:
         news.models_changed.disconnect(self.form.refresh_models)
         self.data.abandon()
+        self.form.timing.stop()
         self.panel.abandon()
         self._work.abandon()
