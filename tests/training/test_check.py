@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -173,6 +174,27 @@ def test_the_same_image_twice_to_learn_from_is_no_problem(good, save):
     image, labels = good[0].read()
     again = save("again.tif", image, labels.astype(np.uint8), part="train")
     assert check(*good, again).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(1, "well0"), (3, "well0, well1, well2"), (5, "well0, well1, well2 and 2 more")],
+)
+def test_groups_on_both_sides_are_told(count, named, good):
+    groups = [f"well{n}" for n in range(5)]
+    pairs = [
+        dataclasses.replace(good[0 if part == "train" else 4], group=group, part=part)
+        for part, own in (("train", groups), ("val", groups[:count]), ("test", groups))
+        for group in own
+    ]
+    (problem,) = (p for p in check(*pairs).problems if "roup" in p)
+    assert problem == f"Groups to learn from and to validate with, so scores lie: {named}"
+
+
+def test_pairs_without_a_group_are_none_together(good):
+    pairs = [dataclasses.replace(pair, group="a" if pair.part == "val" else "") for pair in good]
+    assert check(*pairs).problems == ()
+    assert check(*good).problems == ()
 
 
 # ---------------------------------------------------------------- nothing to learn from

@@ -48,9 +48,12 @@ def test_of_a_stack_only_planes_with_labels_are_written(tmp_path, image, labels)
     drawn = np.zeros(stack.shape, np.int32)
     drawn[0, 1] = drawn[1, 2] = labels
     data = write(tmp_path, LabelledLayer.of("movie", stack, drawn, "TZYX"))
-    names = sorted(path.name for path in data.images.iterdir())
+    pairs = find_pairs(data).pairs
+    names = [pair.image.name for pair in pairs]
     assert names == ["001_movie_t000_z001.tif", "001_movie_t001_z002.tif"]
-    assert sorted(path.name for path in data.masks.iterdir()) == names
+    for kind, own in (("images", "image"), ("masks", "mask")):
+        assert sorted(path.name for path in (tmp_path / kind).iterdir()) == names
+        assert [getattr(pair, own) for pair in pairs] == [tmp_path / kind / n for n in names]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -61,6 +64,39 @@ def test_of_three_layers_and_more_a_layer_is_never_on_both_sides(tmp_path, image
     sides = [{pair.image.name[:3] for pair in dataset.part(part)} for part in ("train", "val")]
     assert all(sides)
     assert (not sides[0] & sides[1]) == (count >= 3)
+
+
+@pytest.mark.parametrize(
+    ("planes", "validating"),
+    [
+        ([2], [1]),
+        ([4], [1]),
+        ([10], [2]),
+        ([20], [4]),
+        ([10, 5], [2, 1]),
+        ([10, 1], [2, 0]),
+        ([1, 1], [0, 1]),
+        ([2, 2], [0, 1]),
+    ],
+)
+def test_of_fewer_the_last_planes_of_each_validate(tmp_path, image, labels, planes, validating):
+    small = image[20:60, 20:60], labels[20:60, 20:60]
+    layers = (
+        LabelledLayer.of("movie", *(np.stack([each] * count) for each in small)) for count in planes
+    )
+    data = write(tmp_path, *layers)
+    for seed in range(3):
+        found = [pair.part for pair in find_pairs(data, seed).pairs]
+        assert found == [
+            part
+            for count, last in zip(planes, validating, strict=True)
+            for part in ["train"] * (count - last) + ["val"] * last
+        ]
+
+
+def test_a_single_plane_is_too_few(tmp_path, layer):
+    with pytest.raises(BadSetting, match="only one image"):
+        find_pairs(write(tmp_path, layer))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int64", "float16", "float64"])
@@ -87,7 +123,7 @@ def test_a_channel_is_taken_and_its_axis_may_be_left_in_the_labels(tmp_path, ima
 
 
 def test_layers_of_the_same_name_do_not_overwrite_each_other(tmp_path, layer):
-    assert len(list(write(tmp_path, layer, layer).images.iterdir())) == 2
+    assert len({pair.image for pair in find_pairs(write(tmp_path, layer, layer)).pairs}) == 2
 
 
 @pytest.mark.parametrize("name", ["größe µm/1", "../../away", "a" * 300, "", "plate labels"])
@@ -125,4 +161,4 @@ def test_lazy_layers_are_read_a_plane_at_a_time(tmp_path, image, labels):
     drawn = array.from_array(np.stack([labels] * 3), chunks=(1, 64, 64))
     data = write(tmp_path, LabelledLayer.of("lazy", stack, drawn))
     assert isinstance(data, Data)
-    assert len(list(data.masks.iterdir())) == 3
+    assert len(find_pairs(data).pairs) == 3

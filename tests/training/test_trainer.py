@@ -314,18 +314,91 @@ def test_training_starts_from_the_weights_of_the_model(tiny, begun, dataset, tmp
             assert torch.allclose(value, after[f"network.{key}"], atol=1e-6)
 
 
-def test_dropout_may_differ_from_that_of_the_model(tiny, tmp_path):
-    arguments = {"features": [4, 8, 16], "in_channels": 1, "dropout_rate": 0.1}
-    save_file(networks.create("unet", **arguments).state_dict(), tmp_path / library.WEIGHTS)
-    sha256 = sha256_of(tmp_path / library.WEIGHTS)
-    metadata = ModelMetadata(
-        name="wet", title="Wet", network="unet", arguments=arguments, sha256=sha256
-    )
-    library.write_metadata(tmp_path, metadata)
-    for asked, found in ((None, 0.1), (0.4, 0.4)):
-        network, _ = open_network(started(tiny, tmp_path).replace(dropout=asked))
-        rates = {m.p for m in network.modules() if isinstance(m, torch.nn.Dropout2d)}
-        assert rates == {found}
+@pytest.fixture
+def save_network(tmp_path):
+    """The function that writes a model of random weights, and returns its folder."""
+
+    def save(name, arguments):
+        torch.manual_seed(0)
+        save_file(networks.create(name, **arguments).state_dict(), tmp_path / library.WEIGHTS)
+        sha256 = sha256_of(tmp_path / library.WEIGHTS)
+        metadata = ModelMetadata(
+            name="wet", title="Wet", network=name, arguments=arguments, sha256=sha256
+        )
+        library.write_metadata(tmp_path, metadata)
+        return tmp_path
+
+    return save
+
+
+def dropouts(network):
+    kinds = (torch.nn.Dropout, torch.nn.Dropout2d)
+    return {module.p for module in network.modules() if isinstance(module, kinds)}
+
+
+WITH_DROPOUT = {
+    "unet": {"features": [4, 8, 16], "in_channels": 1},
+    "cbam_resunet": {"features": [4, 8], "in_channels": 1},
+    "resunet_small": {"features": [4, 6], "in_channels": 1},
+    "monai_unet": {"channels": [2, 4], "strides": [2]},
+}
+WITHOUT = {
+    "hrnet": {"widths": [4, 6, 8, 10], "stem_width": 4, "modules": [1, 1, 1], "blocks": 1},
+    "resunet_advanced": {"features": [4, 8], "blocks": [1, 2]},
+}
+
+
+@pytest.mark.parametrize("name", WITH_DROPOUT)
+def test_dropout_may_differ_from_that_of_the_model(name, tiny, save_network):
+    folder = save_network(name, WITH_DROPOUT[name])
+    before = models.load(folder).network
+    for asked in (None, 0.4):
+        network, metadata = open_network(started(tiny, folder).replace(dropout=asked))
+        found = dropouts(before) if asked is None else {asked}
+        assert dropouts(network) == found
+        assert all(module.training for module in network.modules())
+        again = networks.create(metadata.network, **metadata.arguments)
+        assert dropouts(again) == found
+        again.load_state_dict(network.state_dict())
+        assert same(again.state_dict(), before.state_dict())
+
+
+@pytest.mark.parametrize("name", WITH_DROPOUT)
+def test_a_new_network_drops_what_it_is_told_to(name, tiny):
+    settings = tiny.replace(network=name, arguments=WITH_DROPOUT[name], dropout=0.3)
+    assert dropouts(open_network(settings)[0]) == {0.3}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_dropout_that_would_have_no_effect_is_refused(name, tiny, save_network):
+    arguments = {**WITHOUT[name], "in_channels": 1}
+    new = tiny.replace(network=name, arguments=arguments, dropout=0.3)
+    old = started(tiny, save_network(name, arguments)).replace(dropout=0.3)
+    for settings in (new, old):
+        with pytest.raises(BadSetting, match=f"dropout of network '{name}' cannot be set") as error:
+            open_network(settings)
+        assert error.value.hint
+        open_network(settings.replace(dropout=None))
+
+
+def test_a_model_for_something_else_is_nothing_to_start_from(tiny, restorer, sizes, detector):
+    for folder, task in ((restorer(), "restoration"), (sizes, "classif"), (detector, "focus")):
+        with pytest.raises(BadSetting, match=f"is a model for {task}.*Choose one for segmentation"):
+            open_network(started(tiny, folder))
+
+
+def test_a_network_that_does_not_segment_is_refused(tiny, save_network):
+    arguments = {"width": 2}
+    new = tiny.replace(network="nafnet", arguments=arguments, dropout=None)
+    for settings in (new, started(tiny, save_network("nafnet", arguments))):
+        with pytest.raises(BadSetting, match=r"'nafnet' does not segment.*hrnet"):
+            open_network(settings)
+
+
+def test_channels_that_the_network_does_not_take_are_refused(tiny, begun):
+    for settings in (tiny, started(tiny, begun)):
+        with pytest.raises(BadSetting, match="takes 1 channels, and preparation says 3"):
+            open_network(settings.replace(preparation={"channels": 3}))
 
 
 def test_post_processing_of_a_recipe_adds_to_that_of_the_model(tiny, bright):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Shapes, count_keys, dropout, has_instance_norm, norm, resize_like
+from .segmenter import Segmenter
 
 
 class ResidualBlock(nn.Module):
@@ -58,7 +59,7 @@ class ResidualBlock(nn.Module):
         raise NotImplementedError
 
 
-class GatedResUNet(nn.Module):
+class GatedResUNet(Segmenter):
     """Residual U-Net whose skips pass a gate that the decoder steers.
 
     Parameters
@@ -116,6 +117,10 @@ class GatedResUNet(nn.Module):
             dropout(rate),
             nn.Conv2d(first // 2, out_channels, 1),
         )
+
+    def encoder(self) -> list[nn.Module]:
+        """Everything down to the bottleneck."""
+        return [self.init_conv, self.downs, self.bottleneck]
 
     def decode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Logits (B, out_channels, H, W) of an image, and the levels that lead to them.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Shapes, count_keys, has_instance_norm, norm
+from .segmenter import Segmenter
 
 
 def _conv_norm(
@@ -115,7 +116,7 @@ class HighResolutionModule(nn.Module):
         return fused
 
 
-class HRNetV2(nn.Module):
+class HRNetV2(Segmenter):
     """HRNetV2-W48; 65,846,401 parameters at the published widths.
 
     Parameters
@@ -141,6 +142,9 @@ class HRNetV2(nn.Module):
     the published network scales by four instead of resizing to the image. Smallest image: the
     coarsest branch must have more than one pixel, e.g. 32 x 33.
     """
+
+    outputs_argument = "n_class"
+    dropout_argument = None
 
     def __init__(
         self,
@@ -209,6 +213,10 @@ class HRNetV2(nn.Module):
             "modules": [len(count_keys(shapes, stage)) for stage in stages],
             "blocks": len(count_keys(shapes, "layer1.{}.conv1.weight")),
         }
+
+    def encoder(self) -> list[nn.Module]:
+        """Everything but the head."""
+        return [part for name, part in self.named_children() if name != "last_layer"]
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, n_class, about H, about W) of an image (B, in_channels, H, W)."""

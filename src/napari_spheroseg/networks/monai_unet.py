@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Shapes, count_keys
+from .segmenter import Segmenter
 
 Named = str | Sequence[Any] | None
 """A layer as MONAI names it: "relu", or ("prelu", {"init": 0.2}); None or "" for no layer."""
@@ -155,7 +156,7 @@ class Skip(nn.Module):
         return torch.cat([x, self.submodule(x)], dim=1)
 
 
-class MonaiUNet(nn.Module):
+class MonaiUNet(Segmenter):
     """U-Net of nested skips; 1,624,844 parameters at the defaults.
 
     Parameters
@@ -186,6 +187,8 @@ class MonaiUNet(nn.Module):
     Source: ``monai.networks.nets.UNet`` (Kerfoot et al., STACOM 2018), whose arguments these
     are. Sides of the image must be multiples of the product of `strides`.
     """
+
+    dropout_argument = "dropout"
 
     def __init__(
         self,
@@ -280,6 +283,11 @@ class MonaiUNet(nn.Module):
             "bias": f"model.0.{conv}.bias" in shapes,
             **recognise_layers(shapes, "model.0.conv.unit0.adn" if units else "model.0.adn"),
         }
+
+    def encoder(self) -> list[nn.Module]:
+        """The convolutions on the way down, and the deepest."""
+        *levels, deepest = (each.submodule for each in self.modules() if isinstance(each, Skip))
+        return [*(next(level.children()) for level in (self.model, *levels)), deepest]
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, out_channels, H, W) of an image (B, in_channels, H, W)."""

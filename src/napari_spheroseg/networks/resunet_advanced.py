@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import AttentionGate, Shapes, count_keys, dropout, has_instance_norm, norm
+from .segmenter import Segmenter
 
 _HEADS = 8
 _BIAS_TABLE = 13 * 13  # relative positions in windows of 7 x 7
@@ -138,7 +139,7 @@ class TripletGate(AttentionGate):
         return output
 
 
-class AdvancedResUNet(nn.Module):
+class AdvancedResUNet(Segmenter):
     """Advanced ResUNet; 78,210,661 parameters at the widths of the service's loader.
 
     Parameters
@@ -161,6 +162,8 @@ class AdvancedResUNet(nn.Module):
     Source: the spheroid segmentation service, which served it until August 2025, and its paper.
     Sides of the image must be multiples of 16 (2 to the number of levels); smallest 32 x 32.
     """
+
+    dropout_argument = None
 
     def __init__(
         self,
@@ -223,6 +226,11 @@ class AdvancedResUNet(nn.Module):
                 len(count_keys(shapes, f"encoder{level}.{{}}.conv1.weight")) for level in levels
             ],
         }
+
+    def encoder(self) -> list[nn.Module]:
+        """Everything down to the bottleneck."""
+        levels = [self.get_submodule(f"encoder{level}") for level in self.levels]
+        return [self.init_conv, *levels, self.bottleneck]
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, out_channels, H, W) of an image (B, in_channels, H, W)."""

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import DeepSupervision, DoubleConv, Shapes, count_keys, has_instance_norm, resize_like
+from .segmenter import Segmenter
 
 
-class UNet(nn.Module):
+class UNet(Segmenter):
     """U-Net with instance norm; 45,197,505 parameters at the published widths.
 
     Parameters
@@ -83,6 +84,10 @@ class UNet(nn.Module):
             "use_deep_supervision": "deep_outputs.0.weight" in shapes,
             "keep_unused": f"downs.{len(features) - 1}.double_conv.0.weight" in shapes,
         }
+
+    def encoder(self) -> list[nn.Module]:
+        """Everything down to the bottleneck."""
+        return [self.init_conv, self.downs, self.bottleneck]
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         """Logits (B, out_channels, H, W) of an image (B, in_channels, H, W)."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PURPOSES: dict[Literal["train", "val"], str] = {"train": "learn from", "val": "validate with"}
 _NAMED = 5  # files of one oddity that a sentence names
+_GROUPS = 3  # that stand on both sides, and are named
 _OUTLINE, _GAP = (255, 215, 0), 4  # red, green, blue; px
 
 
@@ -68,6 +69,7 @@ class DataCheck:
             *(f"Left out: {look.error}" for look in self.looks if look.error),
             *(f"Left out: {sentence}" for sentence in self.dataset.left_out),
             *self._twice(),
+            *self._on_both_sides(),
             *self._shifted(),
             *self._odd(),
         )
@@ -151,6 +153,14 @@ class DataCheck:
                 names = other if other == look.pair.name else f"{other} and {look.pair.name}"
                 yield f"The same image to learn from and to validate with, so scores lie: {names}"
 
+    def _on_both_sides(self) -> Iterable[str]:
+        learnt, validating = (
+            {look.pair.group for look in self._good(part) if look.pair.group} for part in _PURPOSES
+        )
+        if both := sorted(learnt & validating):
+            names = _names(both, _GROUPS)
+            yield f"Groups to learn from and to validate with, so scores lie: {names}"
+
 
 def check_steps(dataset: Dataset) -> Generator[Checked, None, DataCheck]:
     """Read every pair that is learnt from or validated with, once.
@@ -214,9 +224,9 @@ def _span(ends: list[str]) -> str:
     return ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
 
 
-def _names(files: list[str]) -> str:
-    more = len(files) - _NAMED
-    return ", ".join(files[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _names(files: list[str], most: int = _NAMED) -> str:
+    more = len(files) - most
+    return ", ".join(files[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _directions(y: float, x: float) -> str:

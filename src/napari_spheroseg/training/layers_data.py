@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,12 @@ import numpy as np
 
 from ..errors import BadImage
 from ..inference.frames import Frames
+from ..readwrite.atomic import replacing
 from ..readwrite.tiff import write_image, write_labels
 from .settings import Data
 
 _ENOUGH = 3  # layers from which on whole layers are kept to validate
-_LAYER = r"^\d+"
+_MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ def write_layers(folder: Path, layers: Sequence[LabelledLayer]) -> Generator[Wri
     Parameters
     ----------
     folder : Path
-        Gets the folders ``images`` and ``masks``; files are named by the layer's number, its name
-        and the plane.
+        Gets the folders ``images`` and ``masks``, and a manifest; files are named by the layer's
+        number, its name and the plane.
     layers : sequence of LabelledLayer
 
     Yields
@@ -101,8 +104,9 @@ def write_layers(folder: Path, layers: Sequence[LabelledLayer]) -> Generator[Wri
     Returns
     -------
     Data
-        The two folders. Of three layers and more, planes of one layer stay together, so that
-        what validates is another image; of fewer, planes are divided.
+        The manifest. Of three layers and more, planes of one layer stay together, so that what
+        validates is another image. Of fewer, the last planes of each validate: neighbours look
+        alike, and only one stands on the other side.
 
     Raises
     ------
@@ -116,25 +120,46 @@ def write_layers(folder: Path, layers: Sequence[LabelledLayer]) -> Generator[Wri
         for number, layer in enumerate(layers, start=1)
         for index in layer.frames.indices()
     ]
-    used = set()
+    used: list[tuple[int, str]] = []
     for done, (number, layer, index) in enumerate(planes, start=1):
         labels = np.asarray(layer.labels[index])
         if (labels > 0).any():
-            used.add(number)
             name = f"{number:03d}_{_safe(layer.name)}{_place(layer.frames, index)}.tif"
             write_image(folder / "images" / name, layer.frames[index])
             write_labels(folder / "masks" / name, labels)
+            used.append((number, name))
         yield Written(done, len(planes))
     if not used:
         raise BadImage(
             "There are no labels to learn from",
             hint="Draw some, or run Segment spheroids and correct what it found.",
         )
-    return Data(
-        images=folder / "images",
-        masks=folder / "masks",
-        group=_LAYER if len(used) >= _ENOUGH else None,
-    )
+    divided = _divided([number for number, _ in used])
+    path = folder / _MANIFEST
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "mask_file", "group", "part"))
+        for (_, name), where in zip(used, divided, strict=True):
+            writer.writerow((f"images/{name}", f"masks/{name}", *where))
+    return Data(manifest=path)
+
+
+def _divided(layers: list[int]) -> list[tuple[str, str]]:
+    """Group and part of every plane, where they are decided, from the number of its layer."""
+    planes = Counter(layers)
+    if len(planes) >= _ENOUGH:
+        return [(f"{layer:03d}", "") for layer in layers]
+    if len(layers) == 1:
+        return [("", "")]  # who divides it says that it is too few
+    share = Data.model_fields["validation_share"].default
+    last = {layer: round(share * count) for layer, count in planes.items()}
+    if not any(last.values()):
+        last[layers[-1]] = 1
+    left, parts = planes.copy(), []
+    for layer in layers:
+        parts.append(("", "val" if left[layer] <= last[layer] else "train"))
+        left[layer] -= 1
+    return parts
 
 
 def _safe(name: str) -> str:

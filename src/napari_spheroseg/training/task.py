@@ -6,15 +6,11 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from ..networks.segmenter import Segmenter
 from .learning import Learner
 from .losses import SegmentationLoss
 from .samples import Sample
 from .settings import TrainingSettings
-
-ENCODERS = (
-    *("init_conv", "downs", "bottleneck"),  # the U-Nets
-    *("conv1", "conv2", "bn1", "bn2", "layer1", "stage", "transition"),  # HRNet
-)
 
 
 class SegmentationTask(Learner):
@@ -22,13 +18,14 @@ class SegmentationTask(Learner):
 
     Parameters
     ----------
-    network : Module
+    network : Segmenter
     settings : TrainingSettings
     """
 
+    network: Segmenter
     settings: TrainingSettings
 
-    def __init__(self, network: nn.Module, settings: TrainingSettings) -> None:
+    def __init__(self, network: Segmenter, settings: TrainingSettings) -> None:
         super().__init__(network, settings, SegmentationLoss(settings.loss))
         for part in self._frozen():
             part.requires_grad_(False)
@@ -38,9 +35,7 @@ class SegmentationTask(Learner):
 
     def _frozen(self) -> list[nn.Module]:
         """The encoder, where it is not to learn."""
-        if not self.settings.freeze_encoder:
-            return []
-        return [part for name, part in self.network.named_children() if name.startswith(ENCODERS)]
+        return self.network.encoder() if self.settings.freeze_encoder else []
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training, all but what is frozen: its norms keep their statistics, too."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ... import networks
+from ...networks.nafnet import NAFNet
 from .. import loop
 from .samples import RestorationSamples, RestorationValidation, SharpImages, find_sharp
 from .settings import RestorationTraining
@@ -17,12 +18,11 @@ from .task import RestorationTask
 
 
 def new_network(settings: RestorationTraining) -> nn.Module:
-    """The network, which restores nothing yet: its output is its input."""
+    """The network; one that adds to its input restores nothing yet: its output is its input."""
     network = networks.create(settings.network, **settings.arguments)
-    ending = network.ending
-    assert isinstance(ending, nn.Conv2d)
-    for parameter in ending.parameters():
-        nn.init.zeros_(parameter)
+    if isinstance(network, NAFNet):
+        for parameter in network.ending.parameters():
+            nn.init.zeros_(parameter)
     return network
 
 

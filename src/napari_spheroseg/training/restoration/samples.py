@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,7 +239,8 @@ class RestorationValidation(Dataset[Pair]):
 
     def __getitem__(self, number: int) -> Pair:
         rng = np.random.default_rng([987, number])
-        side = min(self.side, min(self.images[number].shape) // 8 * 8) + 2 * _MARGIN
+        whole = math.lcm(8, self.settings.preparation.multiple)
+        side = min(self.side, min(self.images[number].shape)) // whole * whole + 2 * _MARGIN
         sharp = take_sharp(self.images[number], side, 1.0, rng, self.tries)
         pair = degrade(sharp, rng, self.settings.degradation, self.settings.preparation)
         return Pair(*(_inner(each) for each in pair))
