@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spheroseg import models
-from napari_spheroseg.benchmark import case, growth, machine, networks, plot, report
+from napari_spheroseg.benchmark import case, growth, machine, measure, networks, plot, report
 from napari_spheroseg.benchmark.combinations import combinations
 from napari_spheroseg.benchmark.flops import flops, matrix_flops
 from napari_spheroseg.benchmark.results import CaseResult, Growth, Peak, Results
@@ -138,6 +138,51 @@ def test_a_case_that_fails_does_not_stop_the_others(quick, tmp_path, monkeypatch
     assert "## Failed" in (tmp_path / "benchmark.md").read_text()
 
 
+# ---------------------------------------------------------------- batches
+
+
+def test_each_batch_is_a_case_with_the_time_of_one_image(quick, tmp_path, monkeypatch):
+    clocks = {"one": iter(range(0, 10**6, 8)), "two": iter(range(0, 10**6, 4))}
+    monkeypatch.setattr(
+        measure,
+        "alternate",
+        lambda runs, repeats: [
+            each
+            for run in runs
+            for each in alternate([run], repeats, clocks["one"].__next__, clocks["two"].__next__)
+        ],
+    )
+    *_, last = benchmark(quick.replace(batches=(1, 4), files=False), tmp_path)
+    assert last.done == last.total == 2
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    found = [
+        (each["batch"], each["ms"], each["plain_ms"], each["cpu_ms"]) for each in record["cases"]
+    ]
+    assert found == [(1, 8000, 8000, 4000), (4, 2000, 2000, 1000)]
+    assert record["cases"][1]["images_per_second"] == 0.5
+    assert "| 64 | 4 |" in (tmp_path / "benchmark.md").read_text()
+
+
+def test_from_file_to_files_is_measured_once_whatever_the_batch(quick, tmp_path):
+    *_, last = benchmark(quick.replace(batches=(2, 3)), tmp_path)
+    assert [bool(each.stages_ms) for each in last.results.cases] == [True, False]
+    assert not last.results.failures
+
+
+def test_an_automatic_batch_is_what_a_run_takes_and_no_case_twice(quick, model, monkeypatch):
+    bench = measure.Bench(model, quick.replace(batches=("auto", 1, 12)), 1, None)
+    cpu = combinations(quick, model)[0]
+    assert bench.batches(cpu, 64) == [1, 12]
+    monkeypatch.setattr(measure, "batch_for", lambda model, tile, device, most: min(12, most))
+    assert bench.batches(cpu, 64) == [12, 1]
+
+
+@pytest.mark.parametrize("batches", [(), (0,), ("many",)])
+def test_a_batch_is_a_number_or_auto(batches):
+    with pytest.raises(BadSetting, match="batches"):
+        BenchmarkSettings(batches=batches)
+
+
 # ---------------------------------------------------------------- what is asked for
 
 
@@ -211,6 +256,7 @@ def test_threads_are_as_before_afterwards():
 
 def test_memory_is_that_of_a_process_of_its_own(bright):
     arguments = {"backend": "openvino", "precision": "float32", "device": "cpu", "threads": 1}
+    arguments["batch"] = 2
     found = case.in_own_process("predict", model=str(bright), size=64, **arguments)
     assert 0.01 < found["idle_gb"] <= found["memory_gb"] < 2
     assert found["device_gb"] is None

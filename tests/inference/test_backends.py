@@ -277,3 +277,37 @@ def test_every_backends_out_of_memory_becomes_ours(error):
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shape"), told_as_ours("cpu", (1, 1, 8, 8)):
         raise RuntimeError("shape")
+
+
+# ---------------------------------------------------------------- on the way to CUDA
+
+
+class Travelling:
+    """A tensor that says how it goes; pinned memory may be all taken."""
+
+    def __init__(self, pinned=True):
+        self.pinned, self.went = pinned, []
+
+    def pin_memory(self):
+        if not self.pinned:
+            raise RuntimeError("CUDA error: out of memory")
+        self.went.append("pinned")
+        return self
+
+    def to(self, device, **how):
+        self.went.append((device, how))
+        return self
+
+
+@pytest.mark.parametrize(
+    ("device", "pinned", "went"),
+    [
+        ("cuda:1", True, ["pinned", ("cuda:1", {"non_blocking": True})]),
+        ("cuda", False, [("cuda", {})]),
+        ("cpu", True, [("cpu", {})]),
+    ],
+)
+def test_a_batch_goes_to_cuda_from_pinned_memory_where_there_is_some(device, pinned, went):
+    from napari_spheroseg.inference.backends.torch import _sent
+
+    assert _sent(Travelling(pinned), device).went == went

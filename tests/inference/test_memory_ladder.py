@@ -1,11 +1,15 @@
 """What happens when memory runs out, rung by rung."""
 
+import weakref
+
 import numpy as np
 import pytest
+import torch
 
 import napari_spheroseg as ss
 from napari_spheroseg.errors import BadSetting, OutOfMemory
-from napari_spheroseg.inference import plan, predictor, shared
+from napari_spheroseg.inference import devices, memory, plan, predictor, shared
+from napari_spheroseg.inference.backends import open_backend
 from napari_spheroseg.inference.backends.torch import TorchBackend
 from napari_spheroseg.inference.predictor import Predictor
 from napari_spheroseg.models import Preparation
@@ -24,6 +28,8 @@ class Small:
         self.precision = "float32" if precision == "auto" else precision
         if self.precision not in machine.precisions:
             raise BadSetting("not in this precision")
+        if self.device not in machine.room_for_weights:
+            raise OutOfMemory(f"{self.device} has too little memory for the weights")
 
     def predict(self, batch):
         self._machine.tried.append((self.device, self.precision, len(batch), batch.shape[-1]))
@@ -38,6 +44,7 @@ class Small:
 class Machine:
     def __init__(self):
         self.bytes, self.cpu, self.precisions, self.tried = 1e12, True, ("float32", "bfloat16"), []
+        self.room_for_weights = ("cuda", "cpu")
 
 
 @pytest.fixture
@@ -49,7 +56,9 @@ def machine(monkeypatch):
         lambda model, backend, device, precision: Small(machine, model, device, precision),
     )
     monkeypatch.setattr(
-        predictor, "batch_for", lambda model, tile, device, tiles: 1 if device == "cpu" else 4
+        predictor,
+        "batch_for",
+        lambda model, tile, device, tiles: 1 if device == "cpu" else min(4, tiles),
     )
     return machine
 
@@ -116,6 +125,87 @@ def test_the_next_plane_begins_where_the_last_one_ended(machine, model, noise):
     assert len(own.concessions.made) == 3
 
 
+def test_tiles_that_a_multiple_makes_larger_than_the_smallest_end_the_ladder(machine, model):
+    machine.bytes, machine.cpu = 9, False
+    own = Predictor(model)
+    plane = np.random.default_rng(0).random((300, 300), np.float32)
+    with pytest.raises(OutOfMemory):  # 256 is rounded up to 300
+        list(own.predict(plane, Preparation(multiple=100)))
+
+
+def test_a_precision_that_was_asked_for_is_kept_on_the_cpu_too(machine, model, noise, monkeypatch):
+    opened = []
+    plain = predictor.open_backend
+
+    def watched(model, backend, device, precision):
+        opened.append((device, precision))
+        return plain(model, backend, device, precision)
+
+    monkeypatch.setattr(predictor, "open_backend", watched)
+    machine.bytes = 9
+    predict(model, noise, precision="float32")
+    assert opened == [("auto", "float32"), ("cpu", "float32")]
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_where_there_is_no_room_for_the_weights_the_cpu_runs_and_the_result_says_so(
+    backend, machine, model, image
+):
+    truth = ss.segment(image, model=model, backend=backend)
+    machine.room_for_weights = ("cpu",)
+    shared.forget_shared()
+    result = ss.segment(image, model=model, backend=backend)
+    assert result.warnings == ("Memory ran out; it went on with the CPU",)
+    assert result.settings.made_with["device"] == "cpu"
+    assert np.array_equal(result.labels, truth.labels)
+
+
+def test_where_not_even_the_cpu_has_room_the_error_comes_through(machine, model):
+    machine.room_for_weights = ()
+    with pytest.raises(OutOfMemory, match="for the weights"):
+        Predictor(model)
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_memory_that_runs_out_while_the_weights_move_is_told_as_ours(backend, model, monkeypatch):
+    def runs_out(network, *where, **how):
+        if "cuda" in where:
+            network.moved = True
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        back.append(where)
+        return network
+
+    back = []
+    monkeypatch.setattr(devices, "choose", lambda device: "cpu" if device == "cpu" else "cuda")
+    monkeypatch.setattr(devices, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(type(model.network), "to", runs_out)
+    with pytest.raises(OutOfMemory, match="cuda has too little memory for the weights"):
+        open_backend(model, backend, "cuda")
+    assert back == [("cpu",)]
+    own = Predictor(model, "cuda", backend)
+    assert own.device == "cpu"
+    assert own.concessions.made == ("the CPU",)
+
+
+def test_models_that_nobody_uses_go_before_anything_is_given_up(
+    machine, model, noise, restorer, monkeypatch
+):
+    idle = weakref.ref(shared.shared_predictor(str(restorer()), "cpu"))
+    held = shared.shared_predictor(model)
+    plain = Small.predict
+
+    def predict_beside(self, batch):
+        if idle() is not None:
+            raise OutOfMemory("cuda has too little memory")
+        return plain(self, batch)
+
+    monkeypatch.setattr(Small, "predict", predict_beside)
+    list(held.predict(noise))
+    assert held.concessions.made == ()
+    assert list(shared._shared.values()) == [held]
+
+
 def test_other_errors_do_not_climb(machine, model, noise, monkeypatch):
     def fail(*_):
         raise RuntimeError("misaligned address")
@@ -133,9 +223,7 @@ def test_the_result_says_what_was_done(machine, model, image):
     shared.forget_shared()
     result = ss.segment(image, model=model)
     assert np.array_equal(result.labels, whole.labels)
-    assert result.warnings == (
-        "Memory ran out; it went on with batches of 2, batches of 1, bfloat16, the CPU",
-    )
+    assert result.warnings == ("Memory ran out; it went on with bfloat16, the CPU",)
     assert whole.warnings == ()
 
 
@@ -162,6 +250,17 @@ def test_a_batch_is_as_large_as_fits(free, batch, model, monkeypatch):
     monkeypatch.setattr(plan, "memory_use", lambda device: use)
     monkeypatch.setattr(plan, "network_bytes", lambda model, tile: (1e5, 3e5))
     assert plan.batch_for(model, (64, 64), "cuda", 100) == batch
+
+
+def test_what_torch_keeps_from_the_batch_before_counts_as_free(model, monkeypatch):
+    from napari_spheroseg.inference.memory import Memory, MemoryUse
+
+    use = MemoryUse(Memory(1000, 1000, 0, 0), Memory(100, 0.0, 100, 100))
+    monkeypatch.setattr(plan, "memory_use", lambda device: use)
+    monkeypatch.setattr(memory, "_vram", lambda device: use.vram)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda number: 90e9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda number: 1e9)
+    assert plan.batch_for(model, (64, 64), "cuda:0", 100) == 16
 
 
 def test_no_more_than_there_are_and_on_a_cpu_one_at_a_time(model):

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import shutil
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadSetting, NoWeights
 from napari_spheroseg.inference import shared
-from napari_spheroseg.inference.shared import forget_shared, shared_predictor
+from napari_spheroseg.inference.memory import Memory, MemoryUse
+from napari_spheroseg.inference.shared import forget_shared, forget_unused, shared_predictor
 from napari_spheroseg.models import Preparation, library
 
 
@@ -83,6 +86,41 @@ def test_what_is_forgotten_is_loaded_again(bright):
     first = shared_predictor(str(bright), "cpu")
     forget_shared()
     assert shared_predictor(str(bright), "cpu") is not first
+
+
+def test_what_is_forgotten_is_out_of_memory_at_once_and_the_gpu_gets_it_back(bright, monkeypatch):
+    first = weakref.ref(shared_predictor(str(bright), "cpu"))
+    given = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given.append(first()))
+    forget_shared()
+    assert given == [None]
+
+
+def test_where_cuda_is_not_used_nothing_is_given_back(bright, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: pytest.fail("it would start CUDA"))
+    forget_shared()
+
+
+def test_what_somebody_holds_is_not_forgotten_as_unused(bright, restorer):
+    held = shared_predictor(str(bright), "cpu")
+    unused = weakref.ref(shared_predictor(str(restorer()), "cpu"))
+    assert forget_unused()
+    assert unused() is None
+    assert shared_predictor(str(bright), "cpu") is held
+    assert not forget_unused()
+
+
+@pytest.mark.parametrize(("free", "stays"), [(1.5, False), (1.7, True)])
+def test_where_ram_is_short_what_nobody_uses_goes_at_the_next_request(
+    free, stays, bright, restorer, monkeypatch
+):
+    unused = weakref.ref(shared_predictor(str(restorer()), "cpu"))
+    wanted = weakref.ref(shared_predictor(str(bright), "cpu"))
+    use = MemoryUse(Memory(total=16, free=free, used=16 - free, by_process=1))
+    monkeypatch.setattr(shared, "memory_use", lambda device: use)
+    assert shared_predictor(str(bright), "cpu") is wanted()
+    assert (unused() is not None) == stays
 
 
 def test_a_model_for_something_else_is_refused(bright):

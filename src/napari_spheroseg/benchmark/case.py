@@ -59,7 +59,13 @@ def in_own_process(work: str, **arguments: Any) -> Found:
 
 
 def predict(
-    model: str, backend: str, precision: str, device: str, size: int, threads: int
+    model: str,
+    backend: str,
+    precision: str,
+    device: str,
+    size: int,
+    threads: int,
+    batch: int = 1,
 ) -> Found:
     """Open a model and run its network twice; the peak memory of this process and its device."""
     from .. import models
@@ -67,7 +73,7 @@ def predict(
 
     devices.use_threads(threads)
     opened = models.load(model)
-    batch = network_input(opened, size)
+    images = network_input(opened, size, batch)
     run: Callable[[Any], Any]
     if backend == PLAIN:
         import torch
@@ -82,7 +88,7 @@ def predict(
         run = open_backend(opened, backend, device, precision).predict
     idle = peak_memory()
     for _ in range(2):
-        run(batch)
+        run(images)
     return {"memory_gb": peak_memory(), "idle_gb": idle, "device_gb": _device_peak(device)}
 
 

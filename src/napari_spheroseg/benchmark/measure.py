@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import reason
+from ..inference.plan import LARGEST_BATCH, batch_for
 from ..models import Model, load
 from .case import CaseFailed, in_own_process
 from .combinations import Combination
@@ -29,7 +30,7 @@ from .stages import (
 from .timing import Timing, alternate
 
 
-@dataclass
+@dataclass(eq=False)
 class Bench:
     """One model, ready to be measured in all ways.
 
@@ -50,17 +51,31 @@ class Bench:
     def __post_init__(self) -> None:
         self._plain: dict[str, Any] = {}
         self._references: dict[str, FileToFiles] = {}
-        self._plain_peaks: dict[tuple[str, int], Peak] = {}
+        self._plain_peaks: dict[tuple[str, int, int], Peak] = {}
         self._truth: dict[Path, Labels] = {}
 
-    def case(self, combination: Combination, size: int) -> CaseResult:
-        """Measure one backend in one precision at one size; what fails says so."""
-        where = (combination.backend, combination.precision, combination.device, size)
+    def batches(self, combination: Combination, size: int) -> list[int]:
+        """Those that were asked for, each once; auto is what a run of many frames would take."""
+        side = (size, size)
+        found = [
+            batch_for(self.model, side, combination.device, LARGEST_BATCH) if it == "auto" else it
+            for it in self.settings.batches
+        ]
+        return list(dict.fromkeys(found))
+
+    def case(
+        self, combination: Combination, size: int, batch: int = 1, *, files: bool = True
+    ) -> CaseResult:
+        """Measure one backend in one precision at one size and batch; what fails says so.
+
+        From file to files the batch is the run's own choice: `files` says whether to measure that.
+        """
+        where = (combination.backend, combination.precision, combination.device, size, batch)
         result = CaseResult(self.model.metadata.name, *where)
         try:
             own = self._open(combination.backend, combination.precision, combination.device)
             result = self._network(result, own)
-            if self.settings.with_files:
+            if files and self.settings.with_files:
                 result = self._files(result, own)
             if self.settings.memory:
                 result = self._memory(result)
@@ -94,9 +109,11 @@ class Bench:
         device = plain_device(result.device)
         if device not in self._plain:
             self._plain[device] = plain_network(self.model.reference, device)
-        plain, batch = self._plain[device], network_input(self.model, result.size)
-        runs = [lambda: own.network(batch), lambda: plain(batch)]
-        mine, its = alternate(runs, self.settings.repeats)
+        plain = self._plain[device]
+        images = network_input(self.model, result.size, result.batch)
+        runs = [lambda: own.network(images), lambda: plain(images)]
+        timed_runs = alternate(runs, self.settings.repeats)
+        mine, its = (each.of_each(result.batch) for each in timed_runs)
         timed = replace(
             result,
             ms=mine.ms,
@@ -141,13 +158,13 @@ class Bench:
 
     def _memory(self, result: CaseResult) -> CaseResult:
         device = plain_device(result.device)
-        key = (device, result.size)
+        key = (device, result.size, result.batch)
         if key not in self._plain_peaks:
             self._plain_peaks[key] = self._peak(PLAIN, "float32", *key)
-        own = (result.backend, result.precision, result.device, result.size)
+        own = (result.backend, result.precision, result.device, result.size, result.batch)
         return replace(result, peak=self._peak(*own), plain_peak=self._plain_peaks[key])
 
-    def _peak(self, backend: str, precision: str, device: str, size: int) -> Peak:
+    def _peak(self, backend: str, precision: str, device: str, size: int, batch: int) -> Peak:
         try:
             found = in_own_process(
                 "predict",
@@ -157,6 +174,7 @@ class Bench:
                 device=device,
                 size=size,
                 threads=self.threads,
+                batch=batch,
             )
         except CaseFailed:
             if backend != PLAIN:

@@ -77,9 +77,9 @@ def _published(name: str, scratch: Path) -> Model:
     return models.load(folder)
 
 
-def network_input(model: Model, side: int) -> Float:
-    """Random numbers (1, C, side, side) in [0, 1): a network takes the same time for all."""
-    shape = (1, model.metadata.in_channels, side, side)
+def network_input(model: Model, side: int, batch: int = 1) -> Float:
+    """Random numbers (batch, C, side, side) in [0, 1): a network takes the same time for all."""
+    shape = (batch, model.metadata.in_channels, side, side)
     return np.random.default_rng(0).random(shape, np.float32)
 
 

@@ -95,6 +95,7 @@ def markdown(results: Results) -> str:
 
 _LONG = ("Images/s", "CPU ms", "CPU speed", "Ratio")
 _LEGEND = (
+    "Batch: images that went through the network together. "
     "ms: the network alone, median of an image; speed: times as fast as plain PyTorch in float32, "
     "which ran in turn with it. CPU: the same in processor time of all threads, which other work "
     "on the machine hardly changes. GB: peak memory of a process that does nothing else, and its "
@@ -106,7 +107,7 @@ _LEGEND = (
 
 def case_table(results: Results, *, brief: bool = False) -> Table:
     """Heads and rows of all cases; `brief` fits into 80 columns."""
-    heads = ["Model", "Backend", "Precision", "px", "ms", "Images/s", "Speed", "CPU ms"]
+    heads = ["Model", "Backend", "Precision", "px", "Batch", "ms", "Images/s", "Speed", "CPU ms"]
     heads += ["CPU speed", "GB", "Ratio", "Files", "Speed", "Dice"]
     rows = [_row(each) for each in results.cases]
     if any(not math.isnan(each.tflops) for each in results.cases) and not brief:
@@ -114,7 +115,9 @@ def case_table(results: Results, *, brief: bool = False) -> Table:
         for row, each in zip(rows, results.cases, strict=True):
             row += [_say(each.tflops), _say(each.most_tflops)]
     if brief:
-        keep = [number for number, head in enumerate(heads) if head not in _LONG]
+        is_batch = any(each.batch > 1 for each in results.cases)
+        left_out = _LONG if is_batch else (*_LONG, "Batch")
+        keep = [number for number, head in enumerate(heads) if head not in left_out]
         heads, rows = [heads[n] for n in keep], [[row[n] for n in keep] for row in rows]
     return heads, rows
 
@@ -125,6 +128,7 @@ def _row(case: CaseResult) -> list[str]:
         case.backend,
         case.precision,
         str(case.size),
+        str(case.batch),
         _say(case.ms),
         _say(case.images_per_second),
         _say(case.speed, 2),

@@ -34,7 +34,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One model through one backend at one size, beside plain PyTorch in float32.
+    """One model through one backend at one size and batch, beside plain PyTorch in float32.
 
     What was not measured is NaN, or empty.
 
@@ -43,12 +43,14 @@ class CaseResult:
     model, backend, precision, device : str
     size : int
         Side of the image in px.
+    batch : int
+        Images that went through the network together, the plain one as well.
     ms, plain_ms : float
         Network alone: median time of an image, and that of the plain network.
     cpu_ms, plain_cpu_ms : float
         The same in processor time, all threads together.
     range_ms, plain_range_ms : (float, float)
-        Shortest and longest.
+        Shortest and longest, of an image as well.
     peak, plain_peak : Peak
     files_ms, torch_files_ms : float
         From file to files, and the same with our torch backend in float32.
@@ -69,6 +71,7 @@ class CaseResult:
     precision: str
     device: str
     size: int
+    batch: int = 1
     ms: float = math.nan
     plain_ms: float = math.nan
     cpu_ms: float = math.nan
@@ -88,8 +91,9 @@ class CaseResult:
 
     @property
     def name(self) -> str:
-        """Backend and precision."""
-        return f"{self.backend} {self.precision}"
+        """Backend and precision, and the batch where it is one."""
+        batch = f", batch {self.batch}" if self.batch > 1 else ""
+        return f"{self.backend} {self.precision}{batch}"
 
     @property
     def images_per_second(self) -> float:

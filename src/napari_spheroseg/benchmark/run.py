@@ -77,7 +77,17 @@ def _measure(
     there = [each for each in found if not each.reason]
     grown = len(settings.grow_sizes) + len(settings.grow_frames)
     around = int(settings.with_files)
-    total = len(models) * (len(there) * len(settings.sizes) + grown + around)
+    benches = [Bench(model, settings, threads, scratch) for model in models]
+    cases = {
+        bench: [
+            (each, size, batch)
+            for size in settings.sizes
+            for each in there
+            for batch in bench.batches(each, size)
+        ]
+        for bench in benches
+    }
+    total = sum(map(len, cases.values())) + len(models) * (grown + around)
     done = 0
 
     def tell(what: str) -> Measured:
@@ -86,17 +96,17 @@ def _measure(
         write_record(results, out)
         return Measured(done, total, what, results)
 
-    for model in models:
-        name = model.metadata.name
-        bench = Bench(model, settings, threads, scratch)
-        for size in settings.sizes:
-            for each in there:
-                results.cases.append(bench.case(each, size))
-                yield tell(f"{name}, {results.cases[-1].name}, {size} px")
+    for bench in benches:
+        name = bench.model.metadata.name
+        before = None
+        for each, size, batch in cases[bench]:
+            files, before = before != (each, size), (each, size)  # whatever the batch: once
+            results.cases.append(bench.case(each, size, batch, files=files))
+            yield tell(f"{name}, {results.cases[-1].name}, {size} px")
         if around:
             results.around += _around(bench, there)
             yield tell(f"{name}, around the network")
-        for growth in grow(model, settings, threads, scratch) if grown else ():
+        for growth in grow(bench.model, settings, threads, scratch) if grown else ():
             results.growth.append(growth)
             yield tell(f"{name}, {growth.kind} {growth.amount}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,11 @@ class BenchmarkSettings(Settings):
     )
     sizes: tuple[Side, ...] = Field(
         (512, 1024), min_length=1, description="Sides of the images (px), multiples of 32."
+    )
+    batches: tuple[Annotated[int, Field(ge=1)] | Literal["auto"], ...] = Field(
+        (1,),
+        min_length=1,
+        description="Images that go through the network together; auto: as many as a run takes.",
     )
     backends: tuple[str, ...] = Field(
         ("auto",),

@@ -43,6 +43,11 @@ class Timing:
         """Shortest and longest, in milliseconds."""
         return min(self.seconds) * 1000, max(self.seconds) * 1000
 
+    def of_each(self, count: int) -> Timing:
+        """The same for one of so many that were done together."""
+        each = (tuple(took / count for took in all_) for all_ in (self.seconds, self.cpu_seconds))
+        return Timing(*each)
+
 
 def alternate(
     runs: Sequence[Callable[[], Any]],

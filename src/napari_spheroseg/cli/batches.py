@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import BadSetting
+from ..errors import BadSetting, SpherosegError
 from ..segmentation.measure import PixelSize
 from .options import Backend, Device, Precision
 
 if TYPE_CHECKING:
     from ..batch.carry import ChangedRecipe
     from ..batch.items import Item
+    from ..inference.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,12 @@ class Work:
     backend: Backend = "auto"
     precision: Precision = "auto"
     reserve: Annotated[
-        float, typer.Option(help="GB of the device to book for this run, waiting if need be.")
-    ] = 0.0
+        str,
+        typer.Option(
+            help="GB of the device to book for this run, waiting if need be; auto: what the model "
+            "is expected to need for the first image."
+        ),
+    ] = "0"
     workers: Annotated[
         int, typer.Option(help="Processes that share the work; 0: this one alone.")
     ] = 0
@@ -46,14 +53,14 @@ class Work:
     ] = False
 
     def through(
-        self, run: Callable[..., Iterable[Item]], inputs: list[str], out: Path, *, counts: bool
+        self, run: partial[Iterator[Item]], inputs: list[str], out: Path, *, counts: bool
     ) -> int:
         """Run a batch and say what becomes of each file.
 
         Parameters
         ----------
-        run : callable
-            Begins the batch: `segment_files` and the like, with their settings.
+        run : functools.partial
+            Begins the batch: `segment_files` and the like, with their settings by name.
         inputs : list of str
             Images, folders and patterns.
         out : Path
@@ -72,11 +79,12 @@ class Work:
         from ..inference import reservation
 
         paths = find_images(inputs)
+        gigabytes = self._gigabytes(run, paths)
         where = {"device": self.device, "backend": self.backend, "precision": self.precision}
         run, total = partial(run, paths, out, **where), len(paths)
         existing = "overwrite" if self.overwrite else "resume" if self.resume else "continue"
         with ExitStack() as stack:
-            stack.enter_context(reservation.reserve(self.device, self.reserve))
+            stack.enter_context(reservation.reserve(self.device, gigabytes))
             if self.workers or self.scheduler:
                 client = stack.enter_context(connect(self.workers, self.scheduler))
                 print(f"Watch the workers at {client.dashboard_link}")
@@ -87,6 +95,53 @@ class Work:
                 failed = _tell(run(existing=_ask(error)), total, counts)
         print(f"Results are in {out}" + (f"; {failed} of {total} images failed" if failed else ""))
         return 1 if failed else 0
+
+    def _gigabytes(self, run: partial[Iterator[Item]], paths: list[Path]) -> float:
+        """What to book, as a number."""
+        if self.reserve == "auto":
+            return _planned(run.keywords, self.device, paths)
+        try:
+            return float(self.reserve)
+        except ValueError:
+            raise BadSetting(
+                f"reserve = '{self.reserve}' cannot be understood", hint="Give GB, or auto."
+            ) from None
+
+
+def _planned(asked: dict[str, Any], device: str, paths: list[Path]) -> float:
+    """GB of the device that a run is expected to need for the first image that can be read."""
+    from ..inference import devices
+    from ..inference.memory import total_memory
+    from ..inference.predictor import plan_of
+    from ..models import load
+
+    model = load(asked["model"])
+    if model.metadata.task not in ("segmentation", "restoration"):
+        raise BadSetting(
+            "reserve = 'auto' is for segmentation and restoration", hint="Give the number of GB."
+        )
+    preparation = model.metadata.preparation
+    if asked.get("tile"):
+        preparation = preparation.replace(tile=asked["tile"])
+    device = devices.choose(device)
+    total_memory(device)  # starts CUDA, which else does not tell what is free
+    for frames in _stacks(paths, asked["axes"], asked["channel"]):
+        count = math.prod(frames.leading_shape)
+        plan = plan_of(model, device, frames.plane_shape, preparation, count)
+        # the CPU and Apple's GPUs have one memory for all
+        return plan.device_gb + (0 if device.startswith("cuda") else plan.host_gb)
+    return 0.0
+
+
+def _stacks(paths: list[Path], axes: str | None, channel: int | None) -> Iterator[Frames]:
+    """Each image that can be read."""
+    from ..inference.frames import Frames
+    from ..readwrite.images import open_image
+
+    for path in paths:
+        with contextlib.suppress(SpherosegError):  # the run will say so, and go on
+            image = open_image(path, above=0)  # of TIFF no more than its head is read
+            yield Frames.of(image.data, axes or image.axes, channel)
 
 
 def _ask(error: ChangedRecipe) -> str:

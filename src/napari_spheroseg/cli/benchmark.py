@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -37,6 +37,9 @@ def benchmark(
     sizes: Annotated[
         str, typer.Option(help="Sides of the images (px), multiples of 32, with commas.")
     ] = "512,1024",
+    batches: Annotated[
+        str, typer.Option(help="Images at a time, with commas; auto: as many as a run takes.")
+    ] = "1",
     backends: Annotated[
         str, typer.Option(help="Names with commas; all; auto: torch and the one that is fastest.")
     ] = "auto",
@@ -71,6 +74,7 @@ def benchmark(
     settings = BenchmarkSettings(
         models=tuple(models or ()),
         sizes=_numbers("sizes", sizes),
+        batches=_numbers("batches", batches, "auto"),
         backends=_names(backends),
         precisions=_names(precisions),
         device=device,
@@ -124,9 +128,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (each.strip() for each in text.split(","))))
 
 
-def _numbers(option: str, text: str) -> tuple[int, ...]:
+def _numbers(option: str, text: str, *words: str) -> tuple[Any, ...]:
+    """Whole numbers, or one of some words."""
     try:
-        return tuple(int(each) for each in _names(text))
+        return tuple(each if each in words else int(each) for each in _names(text))
     except ValueError:
         raise BadSetting(
             f"{option} = '{text}' cannot be understood",

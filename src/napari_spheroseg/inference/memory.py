@@ -118,6 +118,27 @@ def total_memory(device: str) -> float:
     return float(torch.cuda.get_device_properties(cuda_number(device)).total_memory / GIGABYTE)
 
 
+def kept_memory(device: str) -> float:
+    """GB of a CUDA device that torch's allocator keeps for this process and does not use now.
+
+    They are free for its next tensors, though the driver counts them as used.
+    """
+    if _vram(device) is None:
+        return 0.0
+    import torch
+
+    number = cuda_number(device)
+    kept = torch.cuda.memory_reserved(number) - torch.cuda.memory_allocated(number)
+    return float(kept / GIGABYTE)
+
+
+def give_back() -> None:
+    """Give back to the GPU what torch's allocator keeps and does not use; other processes may."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def peak_memory() -> float:
     """The most RAM, in GB, that this process has had resident since it started."""
     use = psutil.Process().memory_info()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import BadSetting
 from ..models import Model
-from .memory import GIGABYTE, memory_use
+from .memory import GIGABYTE, kept_memory, memory_use
 
 _USABLE = 0.8  # of what is free: others need some, and pieces do not fit without gaps
-_LARGEST_BATCH = 16
 _WORKSPACE = 1.7  # measured peak over that of the tensors, on a CPU: 1.2 (hrnet) to 1.7 (unet)
+
+LARGEST_BATCH = 16
+"""More tiles at a time are no faster, and each must wait for all."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Plan:
     tiles : int
         Tiles of one plane and look.
     batch : int
-        Tiles that go through the network together.
+        Tiles that go through the network together, of one plane or several.
     device_gb : float
         Peak on the device, for weights and one batch.
     host_gb : float
@@ -39,19 +43,31 @@ class Plan:
     device_gb: float
     host_gb: float
 
+    def __str__(self) -> str:
+        tiles = f"{self.tiles} tile{'s' * (self.tiles > 1)} of {self.tile[0]} x {self.tile[1]} px"
+        return (
+            f"{tiles}, {self.batch} at a time: {self.device_gb:.2f} GB on the device, "
+            f"{self.host_gb:.2f} GB of RAM"
+        )
+
+
+def one_at_a_time(model: Model, device: str) -> bool:
+    """Whether larger batches are no faster: on a CPU, on Intel's GPUs, and for an ONNX graph."""
+    return device.partition(":")[0] in ("cpu", "gpu") or model.metadata.is_graph
+
 
 def batch_for(model: Model, tile: tuple[int, int], device: str, tiles: int) -> int:
     """Tiles that fit together into what is free on a device.
 
     On a CPU one at a time: more are no faster there.
     """
-    if device.partition(":")[0] in ("cpu", "gpu") or model.metadata.is_graph:
+    if one_at_a_time(model, device):
         return 1
     use = memory_use(device)
-    free = (use.vram or use.ram).free
+    free = (use.vram or use.ram).free + kept_memory(device)  # of the batches before
     weights, activations = network_bytes(model, tile)
     fit = (free * GIGABYTE * _USABLE - weights) / activations
-    return int(max(1, min(fit, _LARGEST_BATCH, tiles)))
+    return int(max(1, min(fit, LARGEST_BATCH, tiles)))
 
 
 def network_bytes(model: Model, tile: tuple[int, int]) -> tuple[int, int]:
@@ -73,6 +89,15 @@ def network_bytes(model: Model, tile: tuple[int, int]) -> tuple[int, int]:
     """
     if model.metadata.is_graph:
         raise BadSetting(f"What the ONNX graph of '{model.metadata.name}' needs is not known")
+    metadata = model.metadata
+    arguments = json.dumps(metadata.arguments, sort_keys=True)
+    return _network_bytes(metadata.network, arguments, metadata.in_channels, tile)
+
+
+@lru_cache(maxsize=256)  # asked for every batch
+def _network_bytes(
+    name: str, arguments: str, channels: int, tile: tuple[int, int]
+) -> tuple[int, int]:
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -99,8 +124,8 @@ def network_bytes(model: Model, tile: tuple[int, int]) -> tuple[int, int]:
             return made
 
     with torch.device("meta"), torch.inference_mode():
-        network = networks.create(model.metadata.network, **model.metadata.arguments).eval()
-        image = torch.empty(1, model.metadata.in_channels, *tile)
+        network = networks.create(name, **json.loads(arguments)).eval()
+        image = torch.empty(1, channels, *tile)
         with Follow():  # type: ignore[no-untyped-call]
             network(image)
     weights = sum(each.nbytes for each in network.state_dict().values())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,40 +16,20 @@ from numpy.typing import NDArray
 from ..errors import BadSetting, NoDevice, OutOfMemory, WrongWeights
 from ..models import Model, Preparation
 from . import devices
-from .backends import open_backend
-from .memory import GIGABYTE
-from .plan import Plan, batch_for, network_bytes
+from .backends import Backend, open_backend
+from .ladder import SMALLEST_TILE, Concessions, let_go
+from .memory import GIGABYTE, memory_use
+from .plan import LARGEST_BATCH, Plan, batch_for, network_bytes, one_at_a_time
 from .prepare import prepare, working_shape
 from .tiles import Blend
+from .together import Together
 from .views import VIEWS
 
 Float = NDArray[np.float32]
 
 
-SMALLEST_TILE = 256
-"""Tiles are made no smaller than this (px) when memory runs out."""
-
-
-@dataclass
-class Concessions:
-    """What was done because memory ran out; the next plane begins with it.
-
-    Attributes
-    ----------
-    batch, tile : int or None
-        Most tiles at a time, and their largest side (px).
-    made : tuple of str
-        All of it, in order and words.
-    """
-
-    batch: int | None = None
-    tile: int | None = None
-    made: tuple[str, ...] = ()
-
-    def make(self, what: str, batch: int | None = None, tile: int | None = None) -> None:
-        """Note one more."""
-        self.made += (what,)
-        self.batch, self.tile = batch or self.batch, tile or self.tile
+_MOST_FRAMES = 8  # more at once would only wait for the device
+_SHARE_OF_RAM = 0.5  # of what is free, for the frames that are under way together
 
 
 @dataclass(frozen=True)
@@ -72,10 +54,13 @@ class Predictor:
     ----------
     asked : tuple of str
         Device, backend and precision as they were asked for: for a model that runs beside it.
+    concessions : Concessions
+        What was done because memory ran out; where the device has no room for the weights, it
+        runs on the CPU from the beginning.
 
     Raises
     ------
-    NoWeights, WrongWeights, NoDevice, UnknownName, BadSetting
+    NoWeights, WrongWeights, NoDevice, UnknownName, BadSetting, OutOfMemory
         The model cannot run, or not there.
     """
 
@@ -85,10 +70,31 @@ class Predictor:
         self.model = model
         self.asked = (device, backend, precision)
         self._may_lower = precision == "auto"
-        if precision == "auto":
-            precision = _precision_for(model, device, backend)
-        self._backend = open_backend(model, backend, device, precision)
         self.concessions = Concessions()
+        self._backend = self._open()
+        self._turn = threading.RLock()
+        self._together = None if one_at_a_time(model, self.device) else Together(self._turn)
+
+    def _open(self) -> Backend:
+        """The backend that was asked for; on the CPU where the device has no room for it."""
+        device, backend, _ = self.asked
+        while True:
+            precision = self._whole(device, backend)
+            try:
+                return open_backend(self.model, backend, device, precision)
+            except OutOfMemory:
+                if let_go():
+                    continue
+                if device == "cpu":
+                    raise
+                device = "cpu"
+                self.concessions.make("the CPU")
+
+    def _whole(self, device: str, backend: str) -> str:
+        """The precision before memory runs out: as it was asked for."""
+        if not self._may_lower:
+            return self.asked[2]
+        return _precision_for(self.model, device, backend)
 
     @property
     def device(self) -> str:
@@ -105,7 +111,9 @@ class Predictor:
         """What it computes in, never "auto"."""
         return self._backend.precision
 
-    def plan(self, shape: tuple[int, int], preparation: Preparation | None = None) -> Plan:
+    def plan(
+        self, shape: tuple[int, int], preparation: Preparation | None = None, frames: int = 1
+    ) -> Plan:
         """What a plane of this height and width is expected to need, in PyTorch and float32.
 
         Other backends and precisions need less. A second look at another scale is not included.
@@ -116,22 +124,29 @@ class Predictor:
             Height and width in pixels.
         preparation : Preparation, optional
             By default the model's own.
+        frames : int
+            Planes of this size; see `frames_at_once`.
         """
-        preparation = preparation or self.model.metadata.preparation
-        working = padded_shape(working_shape(shape, preparation), preparation.multiple)
-        blend = _blend(working, preparation, self.concessions.tile)
-        batch = self._batch(blend)
-        weights, activations = network_bytes(self.model, blend.tile)
-        maps = len(self.model.metadata.outputs)
-        of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
-        host = 4 * (of_working * math.prod(working) + (1 + maps) * math.prod(shape))
-        return Plan(
-            tile=blend.tile,
-            tiles=len(blend),
-            batch=batch,
-            device_gb=(weights + batch * activations) / GIGABYTE,
-            host_gb=host / GIGABYTE,
-        )
+        return plan_of(self.model, self.device, shape, preparation, frames, self.concessions)
+
+    def frames_at_once(self, shape: tuple[int, int], preparation: Preparation | None = None) -> int:
+        """Frames that may be under way together.
+
+        So they share batches, and one is prepared while the device computes another. One on a
+        CPU. On other devices as many as fill a batch, two at least, eight at most, and
+        no more than half of the free RAM holds.
+
+        Parameters
+        ----------
+        shape, preparation
+            As in `plan`.
+        """
+        if one_at_a_time(self.model, self.device):
+            return 1
+        plan = self.plan(shape, preparation)
+        wanted = min(_MOST_FRAMES, max(2, self._room(plan.tile) // plan.tiles))
+        held = memory_use(self.device).ram.free * _SHARE_OF_RAM // plan.host_gb
+        return max(1, min(wanted, int(held)))
 
     def predict(
         self, plane: NDArray[Any], preparation: Preparation | None = None
@@ -168,19 +183,22 @@ class Predictor:
         padded = _pad(prepared, preparation.multiple)
         while True:
             blend = _blend(padded.shape[1:], preparation, self.concessions.tile)
-            batch = self._batch(blend)
+            batch = _batch(self.model, self.device, blend, self.concessions)
+            made = len(self.concessions.made)
             try:
                 maps = yield from self._predict(padded, blend, batch, preparation)
             except OutOfMemory as error:
-                self.give_way(error, batch, max(blend.tile))
+                self.give_way(error, batch, max(blend.tile), made)
             else:
                 maps = maps[:, : prepared.shape[1], : prepared.shape[2]]
                 return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
 
-    def _batch(self, blend: Blend) -> int:
-        """Tiles that go through the network together."""
+    def _room(self, tile: tuple[int, int]) -> int:
+        """Tiles, of whichever frames, that go through the network together."""
+        if one_at_a_time(self.model, self.device):
+            return 1
         learnt = self.concessions.batch
-        return learnt or batch_for(self.model, blend.tile, self.device, len(blend))
+        return learnt or batch_for(self.model, tile, self.device, LARGEST_BATCH)
 
     def _predict(
         self, padded: Float, blend: Blend, batch: int, preparation: Preparation
@@ -217,7 +235,8 @@ class Predictor:
             They have other channels than the network takes.
         """
         views = VIEWS if preparation.test_time_augmentation else VIEWS[:1]
-        seen = [undo(self._run(view(tiles))) for view, undo in views]
+        maps = self._run_all([view(tiles) for view, _ in views])
+        seen = [undo(each) for (_, undo), each in zip(views, maps, strict=True)]
         return seen[0] if len(seen) == 1 else np.asarray(np.mean(seen, axis=0), np.float32)
 
     def scores(self, batch: Float) -> Float:
@@ -250,10 +269,13 @@ class Predictor:
         first = 0
         while first < len(batch):
             together = batch[first : first + (self.concessions.batch or len(batch))]
+            made = len(self.concessions.made)
             try:
-                done.append(self._backend.predict(np.ascontiguousarray(together)))
+                # where threads share a device, none may change it while another computes there
+                with self._turn if self._together else contextlib.nullcontext():
+                    done.append(self._backend.predict(np.ascontiguousarray(together)))
             except OutOfMemory as error:
-                self.give_way(error, len(together), SMALLEST_TILE)  # a crop cannot be cut
+                self.give_way(error, len(together), SMALLEST_TILE, made)  # a crop cannot be cut
             else:
                 first += len(together)
         scores = np.concatenate(done) if done else np.zeros((0, 0), np.float32)
@@ -283,7 +305,31 @@ class Predictor:
 
     def _run(self, tiles: Float) -> Float:
         self._check_channels(tiles)
-        output = self._backend.predict(np.ascontiguousarray(tiles))
+        return self._as_maps(self._backend.predict(np.ascontiguousarray(tiles)), tiles)
+
+    def _run_all(self, batches: Sequence[Float]) -> list[Float]:
+        """Maps of each batch; on a GPU those of one shape go through the network together."""
+        if self._together is None:
+            return [self._run(each) for each in batches]
+        for each in batches:
+            self._check_channels(each)
+        outputs = self._together.run(
+            [np.ascontiguousarray(each) for each in batches],
+            lambda tiles: self._backend.predict(tiles),  # whichever it is by then
+            lambda tiles: self._room((tiles.shape[2], tiles.shape[3])),
+            self._too_many,
+        )
+        return [
+            self._as_maps(output, tiles) for output, tiles in zip(outputs, batches, strict=True)
+        ]
+
+    def _too_many(self, error: OutOfMemory, count: int, tiles: Float) -> None:
+        """Tiles of several frames or views did not fit together; fewer will."""
+        if count <= (self.concessions.batch or count):  # else it is so already
+            self.give_way(error, count, max(tiles.shape[2:]))
+
+    def _as_maps(self, output: Float, tiles: Float) -> Float:
+        """Of what the network gave for tiles: one map an output, of their size."""
         if self.model.metadata.task == "segmentation":
             output = _sigmoid(output)
             output = self._as_outputs(output)
@@ -305,33 +351,40 @@ class Predictor:
             )
         return maps
 
-    def give_way(self, error: OutOfMemory, batch: int, tile: int) -> None:
-        """One rung down the ladder, or raise the error at its end.
+    def give_way(self, error: OutOfMemory, batch: int, tile: int, made: int | None = None) -> None:
+        """Free what nobody uses, else one rung down the ladder, or raise the error at its end.
 
         Parameters
         ----------
         error : OutOfMemory
         batch, tile : int
             Tiles and side (px) that did not fit.
+        made : int, optional
+            Concessions before that was tried: if another thread has made one since, that may do.
         """
-        given = self.concessions
-        if batch > 1:
-            given.make(f"batches of {batch // 2}", batch=batch // 2)
-        elif tile > SMALLEST_TILE:
-            smaller = max(SMALLEST_TILE, tile // 2)
-            given.make(f"tiles of {smaller} px", tile=smaller)
-        elif not (self._reopen(self.device, half=True) or self._reopen("cpu", half=False)):
-            raise error
+        with self._turn:
+            given = self.concessions
+            if made not in (None, len(given.made)) or let_go():
+                return
+            # rounded up to the network's multiple, tiles may be larger than they were to be
+            is_smallest = tile <= SMALLEST_TILE or given.tile == SMALLEST_TILE
+            if batch > 1:
+                given.make(f"batches of {batch // 2}", batch=batch // 2)
+            elif not is_smallest:
+                smaller = max(SMALLEST_TILE, tile // 2)
+                given.make(f"tiles of {smaller} px", tile=smaller)
+            elif not (self._reopen(self.device, half=True) or self._reopen("cpu", half=False)):
+                raise error
 
     def _reopen(self, device: str, *, half: bool) -> bool:
         """Continue in half precision, or on another device, where that is possible."""
         if (self.precision != "float32" or not self._may_lower) if half else self.device == device:
             return False
-        whole = _precision_for(self.model, device, self.backend)
+        whole = self._whole(device, self.backend)
         for precision in ("bfloat16", "float16") if half else (whole,):
             try:
                 self._backend = open_backend(self.model, self.backend, device, precision)
-            except (BadSetting, NoDevice):
+            except (BadSetting, NoDevice, OutOfMemory):
                 continue
             self.concessions.make(precision if half else f"the {device.upper()}")
             return True
@@ -349,6 +402,49 @@ def _precision_for(model: Model, device: str, backend: str) -> str:
         return wanted
     # half the digits keep the labels, but not the grey values of 16 bits, nor scores
     return "float32" if model.metadata.task in ("restoration", "focus") else "auto"
+
+
+def plan_of(
+    model: Model,
+    device: str,
+    shape: tuple[int, int],
+    preparation: Preparation | None = None,
+    frames: int = 1,
+    given: Concessions | None = None,
+) -> Plan:
+    """What a model is expected to need for a plane; see `Predictor.plan`. It need not be open.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        By its own name: `devices.choose` finds it.
+    shape, preparation, frames
+        As in `Predictor.plan`.
+    given : Concessions, optional
+        Made when memory ran out before.
+    """
+    preparation, given = preparation or model.metadata.preparation, given or Concessions()
+    working = padded_shape(working_shape(shape, preparation), preparation.multiple)
+    blend = _blend(working, preparation, given.tile)
+    batch = _batch(model, device, blend, given, min(frames, _MOST_FRAMES))
+    weights, activations = network_bytes(model, blend.tile)
+    maps = len(model.metadata.outputs)
+    of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
+    host = 4 * (of_working * math.prod(working) + (1 + maps) * math.prod(shape))
+    return Plan(
+        tile=blend.tile,
+        tiles=len(blend),
+        batch=batch,
+        device_gb=(weights + batch * activations) / GIGABYTE,
+        host_gb=host / GIGABYTE,
+    )
+
+
+def _batch(model: Model, device: str, blend: Blend, given: Concessions, frames: int = 1) -> int:
+    """Tiles of a plane, or of several, that go through the network together."""
+    tiles = len(blend) * frames
+    return min(given.batch, tiles) if given.batch else batch_for(model, blend.tile, device, tiles)
 
 
 def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:

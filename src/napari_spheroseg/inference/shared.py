@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ from ..errors import BadSetting
 from ..models import Model, ModelMetadata, info, load
 from ..models.library import read_metadata
 from . import devices
+from .ladder import before_giving_way
+from .memory import give_back, memory_use
 from .predictor import Predictor
 
 IDLE_SECONDS = 600.0
 """Shared predictors are dropped when nobody has asked for one for so long."""
 
+SHORT_OF_MEMORY = 0.1
+"""Part of the RAM: with less of it free, those that nobody uses are dropped at the next request."""
+
 _shared: dict[tuple[Any, ...], Predictor] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # one that is opened may have to let others go
 _idle: threading.Timer | None = None
 
 
@@ -43,7 +49,8 @@ def shared_predictor(
     -------
     Predictor
         The same for the same choices; another choice replaces it, unless it is for another task;
-        and so does time: it is dropped after `IDLE_SECONDS`. Whoever holds it may go on using it.
+        and so does time: it is dropped after `IDLE_SECONDS`, or when memory is short. Whoever
+        holds it may go on using it.
 
     Raises
     ------
@@ -55,6 +62,8 @@ def shared_predictor(
     with _lock:
         _forget_when_idle()
         key = (_identity(model), device, backend, precision, devices.threads())
+        if _is_short():
+            forget_unused(but=_shared.get(key))
         if key not in _shared:
             opened = model if isinstance(model, Model) else load(model)
             check_task(opened.metadata, task)
@@ -109,3 +118,36 @@ def forget_shared() -> None:
         if _idle is not None:
             _idle.cancel()
         _shared.clear()
+    give_back()
+
+
+def forget_unused(but: Predictor | None = None) -> bool:
+    """Drop the predictors that are kept in memory and that nobody holds now.
+
+    Parameters
+    ----------
+    but : Predictor, optional
+        Stays in any case.
+
+    Returns
+    -------
+    bool
+        Whether there were any.
+    """
+    with _lock:
+        held = {key: weakref.ref(each) for key, each in _shared.items()}
+        _shared.clear()  # what only this held is gone with it
+        alive = {key: each() for key, each in held.items()}
+        _shared.update({key: each for key, each in alive.items() if each is not None})
+        dropped = len(_shared) < len(held)
+    if dropped:
+        give_back()
+    return dropped
+
+
+before_giving_way.append(forget_unused)
+
+
+def _is_short() -> bool:
+    ram = memory_use("cpu").ram
+    return ram.free < SHORT_OF_MEMORY * ram.total

@@ -18,15 +18,15 @@ _SAYINGS = (
 
 
 @contextmanager
-def told_as_ours(device: str, shape: tuple[int, ...]) -> Iterator[None]:
+def told_as_ours(device: str, shape: tuple[int, ...] | None = None) -> Iterator[None]:
     """Turn any backend's out-of-memory error within the block into `OutOfMemory`.
 
     Parameters
     ----------
     device : str
         Where the network runs.
-    shape : tuple of int
-        Of the batch (B, C, H, W).
+    shape : tuple of int, optional
+        Of the batch (B, C, H, W); without it, the weights were on their way.
 
     Raises
     ------
@@ -39,7 +39,9 @@ def told_as_ours(device: str, shape: tuple[int, ...]) -> Iterator[None]:
         said = str(error).lower()
         if not isinstance(error, MemoryError) and not any(each in said for each in _SAYINGS):
             raise
-        raise OutOfMemory(
-            f"{device} has too little memory for {shape[0]} x {shape[-2]} x {shape[-1]} pixels",
-            hint="Use smaller tiles, or the CPU.",
-        ) from error
+        if shape is None:
+            what, hint = "the weights", "Use a smaller model, or the CPU."
+        else:
+            what = f"{shape[0]} x {shape[-2]} x {shape[-1]} pixels"
+            hint = "Use smaller tiles, or the CPU."
+        raise OutOfMemory(f"{device} has too little memory for {what}", hint=hint) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from ...errors import BadImage
+from ...errors import BadImage, OutOfMemory
 from ...models import Model
 from .. import devices
 from .memory_errors import told_as_ours
@@ -28,6 +29,8 @@ class TorchBackend:
     ------
     NoDevice
         The device is not there.
+    OutOfMemory
+        It has no room for the weights.
     """
 
     name = "torch"
@@ -35,9 +38,8 @@ class TorchBackend:
     def __init__(self, model: Model, device: str, precision: str) -> None:
         self.device = devices.choose(device)
         self.precision = _fastest(self.device) if precision == "auto" else precision
-        network = model.network.to(self.device)
+        network = _moved(model.network, self.device)
         if self.device.startswith("cuda"):
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.backends.cudnn.benchmark = True  # tiles have one shape: worth a search
         if devices.threads():
             torch.set_num_threads(devices.threads())
@@ -53,7 +55,7 @@ class TorchBackend:
                 told_as_ours(self.device, batch.shape),
                 torch.autocast(kind, dtype=half, enabled=half is not None),
             ):
-                output = self._network(torch.from_numpy(batch).to(self.device))
+                output = self._network(_sent(torch.from_numpy(batch), self.device))
                 return np.asarray(output.float().cpu().numpy())
         except ValueError as error:
             if "more than 1 spatial element" in str(error):  # instance norm of a single pixel
@@ -62,6 +64,30 @@ class TorchBackend:
                     hint="Resize to more pixels.",
                 ) from error
             raise
+
+
+def _moved(network: nn.Module, device: str) -> nn.Module:
+    """The network on its device, or all of it where it was."""
+    try:
+        with told_as_ours(device):
+            network = network.to(device)
+            if device.startswith("cuda"):
+                network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            return network
+    except OutOfMemory:
+        network.to("cpu")  # what has gone over takes room there, and the CPU needs it
+        raise
+
+
+def _sent(batch: torch.Tensor, device: str) -> torch.Tensor:
+    """A batch on the device; to CUDA from pinned memory, which the card reads by itself."""
+    if not device.startswith("cuda"):
+        return batch.to(device)
+    try:
+        batch = batch.pin_memory()
+    except RuntimeError:  # the system grants no more of it
+        return batch.to(device)
+    return batch.to(device, non_blocking=True)
 
 
 def _fastest(device: str) -> str:
