@@ -5,10 +5,8 @@ import pytest
 
 from napari_spheroseg import models
 from napari_spheroseg.errors import BadImage, NoDevice, UnknownName
-from napari_spheroseg.inference.predictor import (
-    Predictor,
-    count_tiles,
-)
+from napari_spheroseg.inference.predictor import Predictor
+from napari_spheroseg.inference.tiles import count_tiles
 from napari_spheroseg.models import Preparation
 
 

@@ -112,7 +112,7 @@ def _planned(asked: dict[str, Any], device: str, paths: list[Path]) -> float:
     """GB of the device that a run is expected to need for the first image that can be read."""
     from ..inference import devices
     from ..inference.memory import total_memory
-    from ..inference.predictor import plan_of
+    from ..inference.plan import plan_of
     from ..models import load
 
     model = load(asked["model"])

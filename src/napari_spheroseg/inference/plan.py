@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ..errors import BadSetting
-from ..models import Model
+from ..models import Model, Preparation
+from .ladder import Concessions
 from .memory import GIGABYTE, kept_memory, memory_use
+from .prepare import working_shape
+from .tiles import Blend, padded_shape, tiled
 
 _USABLE = 0.8  # of what is free: others need some, and pieces do not fit without gaps
 _WORKSPACE = 1.7  # measured peak over that of the tensors, on a CPU: 1.2 (hrnet) to 1.7 (unet)
 
 LARGEST_BATCH = 16
 """More tiles at a time are no faster, and each must wait for all."""
+
+MOST_FRAMES = 8
+"""More frames under way at once would only wait for the device."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,51 @@ class Plan:
             f"{tiles}, {self.batch} at a time: {self.device_gb:.2f} GB on the device, "
             f"{self.host_gb:.2f} GB of RAM"
         )
+
+
+def plan_of(
+    model: Model,
+    device: str,
+    shape: tuple[int, int],
+    preparation: Preparation | None = None,
+    frames: int = 1,
+    given: Concessions | None = None,
+) -> Plan:
+    """What a model is expected to need for a plane; see `Predictor.plan`. It need not be open.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        By its own name: `devices.choose` finds it.
+    shape, preparation, frames
+        As in `Predictor.plan`.
+    given : Concessions, optional
+        Made when memory ran out before.
+    """
+    preparation, given = preparation or model.metadata.preparation, given or Concessions()
+    working = padded_shape(working_shape(shape, preparation), preparation.multiple)
+    blend = tiled(working, preparation, given.tile)
+    batch = tiles_at_once(model, device, blend, given, min(frames, MOST_FRAMES))
+    weights, activations = network_bytes(model, blend.tile)
+    maps = len(model.metadata.outputs)
+    of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
+    host = 4 * (of_working * math.prod(working) + (1 + maps) * math.prod(shape))
+    return Plan(
+        tile=blend.tile,
+        tiles=len(blend),
+        batch=batch,
+        device_gb=(weights + batch * activations) / GIGABYTE,
+        host_gb=host / GIGABYTE,
+    )
+
+
+def tiles_at_once(
+    model: Model, device: str, blend: Blend, given: Concessions, frames: int = 1
+) -> int:
+    """Tiles of a plane, or of several, that go through the network together."""
+    tiles = len(blend) * frames
+    return min(given.batch, tiles) if given.batch else batch_for(model, blend.tile, device, tiles)
 
 
 def one_at_a_time(model: Model, device: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,24 @@ from ..models import Model, Preparation
 from . import devices
 from .backends import Backend, open_backend
 from .ladder import SMALLEST_TILE, Concessions, let_go
-from .memory import GIGABYTE, memory_use
-from .plan import LARGEST_BATCH, Plan, batch_for, network_bytes, one_at_a_time
-from .prepare import prepare, working_shape
-from .tiles import Blend
+from .memory import memory_use
+from .plan import (
+    LARGEST_BATCH,
+    MOST_FRAMES,
+    Plan,
+    batch_for,
+    one_at_a_time,
+    plan_of,
+    tiles_at_once,
+)
+from .prepare import prepare
+from .tiles import Blend, pad, tiled
 from .together import Together
 from .views import VIEWS
 
 Float = NDArray[np.float32]
 
 
-_MOST_FRAMES = 8  # more at once would only wait for the device
 _SHARE_OF_RAM = 0.5  # of what is free, for the frames that are under way together
 
 
@@ -144,7 +150,7 @@ class Predictor:
         if one_at_a_time(self.model, self.device):
             return 1
         plan = self.plan(shape, preparation)
-        wanted = min(_MOST_FRAMES, max(2, self._room(plan.tile) // plan.tiles))
+        wanted = min(MOST_FRAMES, max(2, self._room(plan.tile) // plan.tiles))
         held = memory_use(self.device).ram.free * _SHARE_OF_RAM // plan.host_gb
         return max(1, min(wanted, int(held)))
 
@@ -180,10 +186,10 @@ class Predictor:
         """
         preparation = preparation or self.model.metadata.preparation
         prepared = prepare(plane, preparation)
-        padded = _pad(prepared, preparation.multiple)
+        padded = pad(prepared, preparation.multiple)
         while True:
-            blend = _blend(padded.shape[1:], preparation, self.concessions.tile)
-            batch = _batch(self.model, self.device, blend, self.concessions)
+            blend = tiled(padded.shape[1:], preparation, self.concessions.tile)
+            batch = tiles_at_once(self.model, self.device, blend, self.concessions)
             made = len(self.concessions.made)
             try:
                 maps = yield from self._predict(padded, blend, batch, preparation)
@@ -402,79 +408,6 @@ def _precision_for(model: Model, device: str, backend: str) -> str:
         return wanted
     # half the digits keep the labels, but not the grey values of 16 bits, nor scores
     return "float32" if model.metadata.task in ("restoration", "focus") else "auto"
-
-
-def plan_of(
-    model: Model,
-    device: str,
-    shape: tuple[int, int],
-    preparation: Preparation | None = None,
-    frames: int = 1,
-    given: Concessions | None = None,
-) -> Plan:
-    """What a model is expected to need for a plane; see `Predictor.plan`. It need not be open.
-
-    Parameters
-    ----------
-    model : Model
-    device : str
-        By its own name: `devices.choose` finds it.
-    shape, preparation, frames
-        As in `Predictor.plan`.
-    given : Concessions, optional
-        Made when memory ran out before.
-    """
-    preparation, given = preparation or model.metadata.preparation, given or Concessions()
-    working = padded_shape(working_shape(shape, preparation), preparation.multiple)
-    blend = _blend(working, preparation, given.tile)
-    batch = _batch(model, device, blend, given, min(frames, _MOST_FRAMES))
-    weights, activations = network_bytes(model, blend.tile)
-    maps = len(model.metadata.outputs)
-    of_working = preparation.channels + 2 * maps + 1  # image, sums, maps and weights of tiles
-    host = 4 * (of_working * math.prod(working) + (1 + maps) * math.prod(shape))
-    return Plan(
-        tile=blend.tile,
-        tiles=len(blend),
-        batch=batch,
-        device_gb=(weights + batch * activations) / GIGABYTE,
-        host_gb=host / GIGABYTE,
-    )
-
-
-def _batch(model: Model, device: str, blend: Blend, given: Concessions, frames: int = 1) -> int:
-    """Tiles of a plane, or of several, that go through the network together."""
-    tiles = len(blend) * frames
-    return min(given.batch, tiles) if given.batch else batch_for(model, blend.tile, device, tiles)
-
-
-def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
-    """Number of tiles that a plane of this height and width is predicted in."""
-    working = working_shape(shape, preparation)
-    return len(_blend(padded_shape(working, preparation.multiple), preparation))
-
-
-def round_up(n: int, multiple: int) -> int:
-    """The next multiple."""
-    return -(-n // multiple) * multiple
-
-
-def padded_shape(shape: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """Sides rounded up to a multiple; twice that at least, for instance norm needs two pixels."""
-    least = 2 * multiple if multiple > 1 else 1
-    height, width = (max(round_up(n, multiple), least) for n in shape)
-    return height, width
-
-
-def _pad(image: Float, multiple: int) -> Float:
-    """Mirror at the bottom and right."""
-    shape = (image.shape[1], image.shape[2])
-    extra = [(0, n - m) for n, m in zip(padded_shape(shape, multiple), shape, strict=True)]
-    return np.pad(image, [(0, 0), *extra], mode="symmetric")
-
-
-def _blend(shape: Any, preparation: Preparation, largest: int | None = None) -> Blend:
-    tile = min(preparation.tile or max(shape), largest or max(shape))
-    return Blend((shape[0], shape[1]), round_up(tile, preparation.multiple), preparation.overlap)
 
 
 def _sigmoid(logits: Float) -> Float:

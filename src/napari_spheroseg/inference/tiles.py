@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..models.metadata import Preparation
+from .prepare import working_shape
 
 Float = NDArray[np.float32]
 
@@ -93,3 +97,34 @@ class Blend:
         """The whole, (K, height, width), once every tile was added."""
         assert self._sum is not None, "no tile was added"
         return self._sum if self._window is None else self._sum / self._weight
+
+
+def count_tiles(shape: tuple[int, int], preparation: Preparation) -> int:
+    """Number of tiles that a plane of this height and width is predicted in."""
+    working = working_shape(shape, preparation)
+    return len(tiled(padded_shape(working, preparation.multiple), preparation))
+
+
+def round_up(n: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-n // multiple) * multiple
+
+
+def padded_shape(shape: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Sides rounded up to a multiple; twice that at least, for instance norm needs two pixels."""
+    least = 2 * multiple if multiple > 1 else 1
+    height, width = (max(round_up(n, multiple), least) for n in shape)
+    return height, width
+
+
+def pad(image: Float, multiple: int) -> Float:
+    """Mirror at the bottom and right."""
+    shape = (image.shape[1], image.shape[2])
+    extra = [(0, n - m) for n, m in zip(padded_shape(shape, multiple), shape, strict=True)]
+    return np.pad(image, [(0, 0), *extra], mode="symmetric")
+
+
+def tiled(shape: Any, preparation: Preparation, largest: int | None = None) -> Blend:
+    """The tiles of a padded plane, none larger than `largest` (px)."""
+    tile = min(preparation.tile or max(shape), largest or max(shape))
+    return Blend((shape[0], shape[1]), round_up(tile, preparation.multiple), preparation.overlap)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ..errors import WrongWeights
 from ..inference.frames import Frames, Index
 from ..inference.memory import log_memory
-from ..inference.predictor import Predictor, TileDone, count_tiles
+from ..inference.predictor import Predictor, TileDone
 from ..inference.prepare import has_no_number, is_constant, scaling_of, with_grey_range
 from ..inference.record import check_weights, made_with
 from ..inference.shared import shared_predictor
+from ..inference.tiles import count_tiles
 from ..inference.walk import walk
 from ..models import Model, Preparation
 from ..steps import Progress, Step, Steps, run_to_end

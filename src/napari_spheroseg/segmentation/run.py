@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..inference.frames import Frames, Index
 from ..inference.memory import log_memory
-from ..inference.predictor import Predictor, TileDone, count_tiles
+from ..inference.predictor import Predictor, TileDone
 from ..inference.record import check_weights, made_with
 from ..inference.shared import shared_predictor
+from ..inference.tiles import count_tiles
 from ..inference.walk import walk
 from ..models import Model
 from ..restoration.run import open_restorer, restore_if_blurred

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.predictor import Predictor, TileDone, count_tiles
+from ..inference.predictor import Predictor, TileDone
 from ..inference.prepare import with_grey_range, working_shape
+from ..inference.tiles import count_tiles
 from ..models import Preparation
 from ..steps import Steps
 from .geometry import count_pixels

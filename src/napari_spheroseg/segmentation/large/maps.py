@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OutOfMemory
-from ...inference import predictor as inference
 from ...inference.plan import batch_for
 from ...inference.predictor import Predictor
 from ...inference.prepare import grey_range, stretch, working_shape
-from ...inference.tiles import gaussian_window, starts
+from ...inference.tiles import gaussian_window, padded_shape, round_up, starts
 from ...models import Preparation
 from ..geometry import Box
 from .resample import Shape, shrunk_window, stretched_needs, stretched_window
@@ -63,11 +62,11 @@ class Grid:
 
     def __init__(self, shape: Shape, preparation: Preparation, largest: int | None = None) -> None:
         self.working = working_shape(shape, preparation)
-        padded = inference.padded_shape(self.working, preparation.multiple)
+        padded = padded_shape(self.working, preparation.multiple)
         tile = preparation.tile
         if tile is None:
             tile = _TILE if max(self.working) > _UNTILED else max(padded)
-        side = inference.round_up(min(tile, largest or tile), preparation.multiple)
+        side = round_up(min(tile, largest or tile), preparation.multiple)
         self.tile = (min(side, padded[0]), min(side, padded[1]))
         self.width = padded[1]
         self.rows, self.columns = (
