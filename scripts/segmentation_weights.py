@@ -23,7 +23,7 @@ from napari_spheroseg.training.settings import TrainingSettings
 from napari_spheroseg.training.trainer import SPLIT
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
-RECIPES = ("training", "refining", "finishing", "polishing", "broadening")
+RECIPES = ("training", "refining", "finishing", "polishing")
 """Each starts from what the one before made; not every model has all."""
 ABOUT = {
     "unet": "Small U-Net.",
