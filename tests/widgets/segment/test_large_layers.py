@@ -292,14 +292,24 @@ def test_no_objects_are_no_error(session, notices):
     assert session.layer("slide polygons").nshapes == 0
 
 
-def test_what_cannot_be_done_by_window_gives_a_notice(session, wide, notices, restorer):
+def restore_first(session, wide, model):
     from napari_spheroseg import models
 
-    shutil.copytree(restorer(), models.places.user_folder() / "sharpen")
+    shutil.copytree(model, models.places.user_folder() / "sharpen")
     session.widget.more.restore.reset_choices()
     session.widget.more.restore.value = "sharpen"
     session.viewer.add_image(wide, name="slide")
     session.run()
-    assert any("Restore them first" in message for _, message in notices())
+
+
+def test_a_large_layer_is_restored_first_where_asked(session, wide, notices, restorer):
+    restore_first(session, wide, restorer())
+    assert np.asarray(session.layer("slide labels").data[0]).max() == 3
+    assert not notices()
+
+
+def test_what_cannot_be_done_by_window_gives_a_notice(session, wide, notices, restorer):
+    restore_first(session, wide, restorer(intensity="columns"))
+    assert any("wants all of an image" in message for _, message in notices())
     assert session.names == ["slide"]
     assert not folders()
