@@ -12,13 +12,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 
 import pytest
+from qtpy.QtCore import QUrl
 from qtpy.QtWidgets import QInputDialog
 
 from napari_spheroseg import models
 from napari_spheroseg.doctor import Finding
 from napari_spheroseg.errors import UnreadableFile
 from napari_spheroseg.models.download import transfer
-from napari_spheroseg.models.library import METADATA, WEIGHTS
+from napari_spheroseg.models.library import METADATA, WEIGHTS, find
+from napari_spheroseg.widgets.models.details import _with_pictures
 from napari_spheroseg.widgets.models.folders import FoldersDialog
 from napari_spheroseg.widgets.models.widget import ModelsWidget
 
@@ -230,7 +232,19 @@ def test_what_a_model_finds_in_a_sample_is_shown_above_its_details(manager, brig
     assert told(notices, "objects in the sample image")
     assert manager.details.startswith("\ufffc")  # a picture in a text
     manager.widget.table.selected = "unet"
-    assert "\ufffc" not in manager.details
+    assert not manager.details.startswith("\ufffc")
+
+
+def test_a_card_shows_pictures_that_lie_beside_it_and_no_others(manager):
+    manager.widget.table.selected = "unet"
+    assert manager.details.count("\ufffc") == 1
+    widest = manager.widget.details.viewport().width()
+    folder = find("unet")[1]
+    picture = manager.widget.details.loadResource(
+        2, QUrl.fromLocalFile(str(folder / "examples.jpg"))
+    )
+    assert 0 < picture.width() <= widest
+    assert _with_pictures("![a](../../x.png) ![b](https://x.org/y.png)", folder) == "a b"
 
 
 def test_only_what_segments_is_tried(manager):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QColor, QImage, QTextCharFormat, QTextCursor, QTextDocument, QTextTable
 from qtpy.QtWidgets import QTextBrowser
 
@@ -17,9 +19,11 @@ from .rows import WAITING, Row
 
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _TAG = re.compile(r"<(?!https?:|mailto:)(?=[A-Za-z/!?])")
+_PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^)\s]*)\)")
 _PADDING = 3  # px
 _LINK = "#4c9be8"  # is read on a dark ground as on a light one
 _LEAST_HEIGHT = 160  # px
+_MARGIN = 30  # px, of text and scroll bar
 
 
 class Details(QTextBrowser):
@@ -44,6 +48,15 @@ class Details(QTextBrowser):
         self._wrap_code()
         self._brighten_links()
         self.moveCursor(QTextCursor.MoveOperation.Start)  # Qt scrolls to the cursor once shown
+
+    def loadResource(self, kind: int, name: QUrl) -> Any:  # noqa: N802, of Qt
+        """A picture of a card, no wider than what is seen; nothing but files of this machine."""
+        if kind != QTextDocument.ResourceType.ImageResource.value:
+            return None
+        image, widest = QImage(name.toLocalFile()), self.viewport().width() - _MARGIN
+        if image.width() <= widest:
+            return image
+        return image.scaledToWidth(widest, Qt.TransformationMode.SmoothTransformation)
 
     def show_picture(self, picture: NDArray[np.uint8]) -> None:
         """Show uint8 (Y, X, 3), red, green and blue, above the text."""
@@ -169,8 +182,20 @@ def _data(known: ModelMetadata) -> str:
 def _card(row: Row) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = (row.folder / CARD).read_text(encoding="utf-8")
-        return f"---\n\n# Model card\n\n{text}"
+        return f"---\n\n# Model card\n\n{_with_pictures(text, row.folder)}"
     return ""
+
+
+def _with_pictures(card: str, folder: Path) -> str:
+    """Pictures that lie beside the card are shown; of others only what they are said to show."""
+
+    def found(picture: re.Match[str]) -> str:
+        said, name = picture.groups()
+        path = (folder / name).absolute()
+        beside = Path(name).name == name and path.is_file()
+        return f"![{said}]({path.as_uri()})" if beside else said
+
+    return _PICTURE.sub(found, card)
 
 
 def _table(head: list[str], cells: list[list[str]]) -> list[str]:
