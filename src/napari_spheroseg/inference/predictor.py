@@ -8,7 +8,6 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from . import devices
 from .backends import Backend, open_backend
 from .ladder import SMALLEST_TILE, Concessions, let_go
 from .memory import memory_use
+from .outputs import as_maps, resize_maps
 from .plan import (
     LARGEST_BATCH,
     MOST_FRAMES,
@@ -197,7 +197,7 @@ class Predictor:
                 self.give_way(error, batch, max(blend.tile), made)
             else:
                 maps = maps[:, : prepared.shape[1], : prepared.shape[2]]
-                return _resize_maps(maps, (plane.shape[0], plane.shape[1]))
+                return resize_maps(maps, (plane.shape[0], plane.shape[1]))
 
     def _room(self, tile: tuple[int, int]) -> int:
         """Tiles, of whichever frames, that go through the network together."""
@@ -311,7 +311,9 @@ class Predictor:
 
     def _run(self, tiles: Float) -> Float:
         self._check_channels(tiles)
-        return self._as_maps(self._backend.predict(np.ascontiguousarray(tiles)), tiles)
+        return as_maps(
+            self.model.metadata, self._backend.predict(np.ascontiguousarray(tiles)), tiles
+        )
 
     def _run_all(self, batches: Sequence[Float]) -> list[Float]:
         """Maps of each batch; on a GPU those of one shape go through the network together."""
@@ -326,36 +328,14 @@ class Predictor:
             self._too_many,
         )
         return [
-            self._as_maps(output, tiles) for output, tiles in zip(outputs, batches, strict=True)
+            as_maps(self.model.metadata, output, tiles)
+            for output, tiles in zip(outputs, batches, strict=True)
         ]
 
     def _too_many(self, error: OutOfMemory, count: int, tiles: Float) -> None:
         """Tiles of several frames or views did not fit together; fewer will."""
         if count <= (self.concessions.batch or count):  # else it is so already
             self.give_way(error, count, max(tiles.shape[2:]))
-
-    def _as_maps(self, output: Float, tiles: Float) -> Float:
-        """Of what the network gave for tiles: one map an output, of their size."""
-        if self.model.metadata.task == "segmentation":
-            output = _sigmoid(output)
-            output = self._as_outputs(output)
-        shape = (tiles.shape[2], tiles.shape[3])
-        if output.shape[2:] == shape:
-            return output
-        return np.stack([_resize_maps(maps, shape) for maps in output])
-
-    def _as_outputs(self, maps: Float) -> Float:
-        """One map an output: of several that are one, the largest counts, as in HiTMicTools."""
-        metadata = self.model.metadata
-        if len(metadata.outputs) == 1 and maps.shape[1] > 1:
-            return np.asarray(maps.max(axis=1, keepdims=True))
-        if maps.shape[1] != len(metadata.outputs):
-            raise WrongWeights(
-                f"The network of '{metadata.name}' gives {maps.shape[1]} maps, and its model.json "
-                f"names {len(metadata.outputs)} outputs",
-                hint="Install the model again, from where it came.",
-            )
-        return maps
 
     def give_way(self, error: OutOfMemory, batch: int, tile: int, made: int | None = None) -> None:
         """Free what nobody uses, else one rung down the ladder, or raise the error at its end.
@@ -408,17 +388,3 @@ def _precision_for(model: Model, device: str, backend: str) -> str:
         return wanted
     # half the digits keep the labels, but not the grey values of 16 bits, nor scores
     return "float32" if model.metadata.task in ("restoration", "focus") else "auto"
-
-
-def _sigmoid(logits: Float) -> Float:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
-
-
-def _resize_maps(maps: Float, shape: tuple[int, int]) -> Float:
-    """Bilinear resize of (K, y, x), as the published service does before its threshold."""
-    if maps.shape[1:] == tuple(shape):
-        return maps
-    resized = np.empty((len(maps), *shape), maps.dtype)
-    for each, wide in zip(maps, resized, strict=True):
-        cv2.resize(each, shape[::-1], dst=wide, interpolation=cv2.INTER_LINEAR)
-    return resized
